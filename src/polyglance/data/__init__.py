@@ -1,0 +1,1 @@
+"""Captioned pictures in: manifests, readers, decoding, feature stores, samplers, batches."""

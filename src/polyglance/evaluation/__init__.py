@@ -1,0 +1,1 @@
+"""Ranks, metrics, protocols, reports and plots."""

@@ -1,0 +1,1 @@
+"""How an image and a text are compared."""

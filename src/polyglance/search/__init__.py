@@ -1,0 +1,1 @@
+"""Collections of embedded pictures: indexing and querying."""

@@ -1,0 +1,1 @@
+"""One published system a file: which parts, wired how, trained how."""

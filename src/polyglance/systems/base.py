@@ -1,0 +1,59 @@
+"""What a system is: encoders, matching, losses and the phases of its training."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from polyglance.data.batch import Batch
+from polyglance.features import Features
+from polyglance.vision.preprocessing import Preprocessing
+
+
+class System(nn.Module, ABC):
+    """A published system, whole: it trains, encodes and compares."""
+
+    preprocessing: Preprocessing
+    dimension: int
+
+    @abstractmethod
+    def backbone_features(self, pixels: Tensor) -> Tensor:
+        """(batch, 3, height, width) uint8 → (batch, ...) what a feature store keeps.
+
+        Everything before the first part that learns when the backbone is frozen; it is computed
+        once a picture and trained from thereafter.
+        """
+
+    @abstractmethod
+    def encode_images(self, images: Tensor) -> Features:
+        """Encode pixels, uint8 (batch, 3, height, width), or what ``backbone_features`` gave."""
+
+    @abstractmethod
+    def prepare_texts(self, texts: Sequence[str], languages: Sequence[str]) -> dict[str, Tensor]:
+        """Strings to tensors, without gradients."""
+
+    @abstractmethod
+    def encode_texts(self, inputs: dict[str, Tensor]) -> Features:
+        """Encode what ``prepare_texts`` returned."""
+
+    @abstractmethod
+    def score(self, images: Features, texts: Features) -> Tensor:
+        """(images, texts), higher is more alike."""
+
+    @abstractmethod
+    def training_step(self, batch: Batch) -> dict[str, Tensor]:
+        """Named loss terms; the loop sums, logs and backpropagates them."""
+
+    @abstractmethod
+    def backbone_fingerprint(self) -> str:
+        """Hex digest over the weights and preprocessing behind ``backbone_features``."""
+
+    @abstractmethod
+    def parts(self) -> dict[str, nn.Module]:
+        """Part name → module, for freezing and for learning rates by part.
+
+        At least ``image.backbone``, ``image.head``, ``text.encoder``, ``text.head`` and ``loss``
+        where they exist.
+        """

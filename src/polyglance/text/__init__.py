@@ -1,0 +1,1 @@
+"""Text encoders: the pretrained sentence encoder, word vectors with GRUs, transformers."""

@@ -1,0 +1,29 @@
+"""The contract of every text encoder."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from polyglance.features import Features
+
+
+class TextEncoder(nn.Module, ABC):
+    """Texts in, :class:`Features` out, in two steps.
+
+    ``prepare`` turns strings into tensors without gradients (tokens, lengths, or the output of a
+    frozen encoder), so that it can run ahead of the step or be cached; ``forward`` is the part
+    that learns. The tokenizer belongs to the encoder and travels with its checkpoint.
+    """
+
+    dimension: int
+
+    @abstractmethod
+    def prepare(self, texts: Sequence[str], languages: Sequence[str]) -> dict[str, Tensor]:
+        """Tensors for ``texts``, first axis (texts,). ``languages``: one BCP-47 tag a text."""
+
+    @abstractmethod
+    def forward(self, inputs: dict[str, Tensor]) -> Features:
+        """Encode what ``prepare`` returned. An embedding never depends on its batch."""

@@ -1,0 +1,1 @@
+"""Image encoders: preprocessing, backbones and the heads over their grids."""

@@ -1,0 +1,53 @@
+"""The contract of every image backbone."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import NamedTuple
+
+from torch import Tensor, nn
+
+from polyglance.vision.preprocessing import Preprocessing
+
+
+class BackboneFeatures(NamedTuple):
+    """A picture as a grid of cells and as one vector.
+
+    Attributes:
+        grid: (batch, channels, rows, columns).
+        pooled: (batch, channels), the backbone's own global feature.
+    """
+
+    grid: Tensor
+    pooled: Tensor
+
+
+class Backbone(nn.Module, ABC):
+    """Pixels in, :class:`BackboneFeatures` out.
+
+    Pixels are uint8 RGB (batch, 3, height, width) as :class:`Preprocessing` leaves them; the
+    backbone normalises them itself, so that bytes travel and not floats.
+
+    Attributes:
+        channels: of the grid and of the pooled vector.
+        grid_size: (rows, columns) at ``preprocessing.size``.
+        preprocessing: geometry of the pixels: identical in training, indexing and serving.
+    """
+
+    channels: int
+    grid_size: tuple[int, int]
+    preprocessing: Preprocessing
+
+    @abstractmethod
+    def forward(self, pixels: Tensor) -> BackboneFeatures:
+        """(batch, 3, height, width) uint8 → grid (batch, channels, rows, columns) and pooled."""
+
+    def classify(self, pooled: Tensor) -> Tensor:
+        """(batch, channels) → (batch, classes) logits of the pretraining task.
+
+        Raises:
+            ModelError: the backbone has no classifier.
+        """
+        from polyglance.errors import ModelError
+
+        raise ModelError(f"{type(self).__name__} has no classifier over its pretraining classes")

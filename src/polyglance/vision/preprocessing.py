@@ -1,0 +1,44 @@
+"""From a decoded picture to the pixels that a backbone sees: one place, used everywhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from PIL import Image
+
+
+@dataclass(frozen=True, slots=True)
+class Preprocessing:
+    """Geometry only; colours are normalised inside the backbone.
+
+    Attributes:
+        size: side of the square result, in pixels.
+        fit: ``crop`` keeps the aspect ratio and cuts the middle square out; ``squash`` keeps the
+            whole picture and bends its aspect ratio.
+        crop_fraction: for ``crop``: the result is this share of the shorter side.
+    """
+
+    size: int = 224
+    fit: Literal["crop", "squash"] = "squash"
+    crop_fraction: float = 1.0
+
+    def __call__(self, picture: Image.Image) -> NDArray[np.uint8]:
+        """An RGB picture of any size → (3, size, size) uint8."""
+        import numpy as np
+        from PIL import Image as Pillow
+
+        box: tuple[float, float, float, float] | None = None
+        if self.fit == "crop":
+            width, height = picture.size
+            side = min(width, height) * self.crop_fraction
+            left, top = (width - side) / 2, (height - side) / 2
+            box = (left, top, left + side, top + side)
+        resized = picture.resize(
+            (self.size, self.size), Pillow.Resampling.BICUBIC, box=box, reducing_gap=3.0
+        )
+        pixels = np.asarray(resized, dtype=np.uint8)  # (size, size, 3)
+        return np.ascontiguousarray(pixels.transpose(2, 0, 1))  # (3, size, size)
