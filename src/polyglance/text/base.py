@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from pathlib import Path
 
 from torch import Tensor, nn
 
@@ -27,3 +28,6 @@ class TextEncoder(nn.Module, ABC):
     @abstractmethod
     def forward(self, inputs: dict[str, Tensor]) -> Features:
         """Encode what ``prepare`` returned. An embedding never depends on its batch."""
+
+    def save_tokenizer(self, folder: Path) -> None:  # noqa: B027
+        """Write what ``prepare`` needs besides weights into a checkpoint's folder, if anything."""
