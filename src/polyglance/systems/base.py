@@ -1,22 +1,35 @@
-"""What a system is: encoders, matching, losses and the phases of its training."""
+"""What a system is: encoders, matching, losses, and parts that can be frozen."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from pathlib import Path
 
 from torch import Tensor, nn
 
 from polyglance.data.batch import Batch
 from polyglance.features import Features
+from polyglance.systems.config import Part
+from polyglance.systems.fingerprint import Tower
 from polyglance.vision.preprocessing import Preprocessing
 
 
 class System(nn.Module, ABC):
-    """A published system, whole: it trains, encodes and compares."""
+    """A published system, whole: it trains, encodes and compares.
 
+    Attributes:
+        config: what it was built from.
+        preprocessing: from a decoded picture to the pixels that it encodes.
+        dimension: of its embeddings.
+        towers: state-dict prefix → the pretrained part as it was loaded. A checkpoint stores a
+            tower's weights only where training has changed them.
+    """
+
+    config: Part
     preprocessing: Preprocessing
     dimension: int
+    towers: dict[str, Tower]
 
     @abstractmethod
     def backbone_features(self, pixels: Tensor) -> Tensor:
@@ -54,6 +67,9 @@ class System(nn.Module, ABC):
     def parts(self) -> dict[str, nn.Module]:
         """Part name → module, for freezing and for learning rates by part.
 
-        At least ``image.backbone``, ``image.head``, ``text.encoder``, ``text.head`` and ``loss``
-        where they exist.
+        ``image.backbone``, ``image.head``, ``text.encoder``, ``text.head`` and ``loss`` where
+        they exist.
         """
+
+    def save_tokenizer(self, folder: Path) -> None:
+        """Write what ``prepare_texts`` needs besides weights into a checkpoint's folder, if any."""

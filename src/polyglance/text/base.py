@@ -29,5 +29,5 @@ class TextEncoder(nn.Module, ABC):
     def forward(self, inputs: dict[str, Tensor]) -> Features:
         """Encode what ``prepare`` returned. An embedding never depends on its batch."""
 
-    def save_tokenizer(self, folder: Path) -> None:  # noqa: B027
+    def save_tokenizer(self, folder: Path) -> None:
         """Write what ``prepare`` needs besides weights into a checkpoint's folder, if anything."""

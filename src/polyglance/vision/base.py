@@ -42,7 +42,7 @@ class Backbone(nn.Module, ABC):
     def forward(self, pixels: Tensor) -> BackboneFeatures:
         """(batch, 3, height, width) uint8 → grid (batch, channels, rows, columns) and pooled."""
 
-    def classify(self, pooled: Tensor) -> Tensor:
+    def classify(self, pooled: Tensor) -> Tensor:  # noqa: ARG002
         """(batch, channels) → (batch, classes) logits of the pretraining task.
 
         Raises:

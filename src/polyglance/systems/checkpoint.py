@@ -1,0 +1,194 @@
+"""A checkpoint: a folder with a system's weights, configuration, tokenizer and card.
+
+``config.json``        the whole configuration, the languages, and the towers by fingerprint
+``model.safetensors``  every weight that is not an unchanged pretrained tower's
+``tokenizer.json``     where the text encoder has one
+``card.md``            what was measured; not part of the fingerprint, since measuring a model
+                       does not change it
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from polyglance.errors import ModelError
+from polyglance.systems.fingerprint import Tower, combined_fingerprint, state_fingerprint
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from polyglance.systems.base import System
+
+FORMAT = 1
+CONFIG, WEIGHTS, TOKENIZER, CARD = (
+    "config.json",
+    "model.safetensors",
+    "tokenizer.json",
+    "card.md",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A loaded checkpoint: the system, and what is known about it."""
+
+    system: System
+    fingerprint: str
+    languages: tuple[str, ...]
+
+
+def save_system(
+    system: System,
+    folder: Path,
+    *,
+    languages: Sequence[str] = (),
+    card: str | None = None,
+) -> str:
+    """Write a checkpoint and return its fingerprint; an earlier one there is replaced whole.
+
+    The folder appears complete or not at all: it is written beside its place and renamed.
+    """
+    from safetensors.torch import save_file
+
+    folder = Path(folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    # A fresh name for each writer; on the same file system, so that the rename is atomic.
+    building = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        kept = {
+            prefix: tower
+            for prefix, tower in system.towers.items()
+            if _unchanged(system, prefix, tower)
+        }
+        save_file(_own_state(system, kept), building / WEIGHTS)
+        described = {
+            "format": FORMAT,
+            "model": system.config.model_dump(mode="json"),
+            "languages": list(languages),
+            "towers": {prefix: asdict(tower) for prefix, tower in sorted(kept.items())},
+        }
+        (building / CONFIG).write_text(json.dumps(described, indent=2, ensure_ascii=False) + "\n")
+        system.save_tokenizer(building)
+        if card is not None:
+            (building / CARD).write_text(card)
+        building.chmod(0o755)  # mkdtemp makes it private
+        _replace(building, folder)
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+    return fingerprint(folder)
+
+
+def load_checkpoint(folder: Path) -> Checkpoint:
+    """Build a checkpoint's system in evaluation mode and fill it with its weights.
+
+    Raises:
+        ModelError: the folder is no checkpoint, is incomplete, or its towers are other ones.
+        WeightsError: a pretrained tower that it names has not been fetched.
+    """
+    from pydantic import TypeAdapter, ValidationError
+    from safetensors.torch import load_file
+
+    from polyglance.systems.build import SystemConfig, build_system
+
+    folder = Path(folder)
+    described = read_config(folder)
+    try:
+        config = TypeAdapter[Any](SystemConfig).validate_python(described["model"])
+    except ValidationError as error:
+        raise ModelError(f"{folder / CONFIG}: {error}") from None
+    system = build_system(config, folder=folder)
+    kept = {prefix: Tower(**tower) for prefix, tower in described["towers"].items()}
+    for prefix, tower in kept.items():
+        here = system.towers.get(prefix)
+        if here is None or here.fingerprint != tower.fingerprint:
+            raise ModelError(
+                f"{folder} was trained on another {tower.name} than the one in the cache "
+                f"(wanted {tower.fingerprint[:12]}, found "
+                f"{here.fingerprint[:12] if here else 'none'}); fetch it anew with "
+                f"`polyglance download {tower.name}`"
+            )
+    _fill(system, load_file(folder / WEIGHTS), kept, folder)
+    system.eval()
+    return Checkpoint(system, fingerprint(folder), tuple(described["languages"]))
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """A checkpoint's ``config.json``, checked for its format.
+
+    Raises:
+        ModelError: the folder is no checkpoint of this program, or of a newer one.
+    """
+    missing = [name for name in (CONFIG, WEIGHTS) if not (folder / name).is_file()]
+    if missing:
+        raise ModelError(f"{folder} is no Polyglance checkpoint: {' and '.join(missing)} missing")
+    try:
+        described: dict[str, Any] = json.loads((folder / CONFIG).read_text())
+        version = described["format"]
+        described["model"], described["towers"], described["languages"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"{folder / CONFIG} is damaged: {error!r}") from None
+    if version != FORMAT:
+        raise ModelError(
+            f"{folder} has checkpoint format {version}, this Polyglance reads {FORMAT}; "
+            "install a matching version"
+        )
+    return described
+
+
+def fingerprint(folder: Path) -> str:
+    """Hex digest over configuration (and so the towers), weights and tokenizer."""
+    parts = [
+        (folder / name).read_bytes()
+        for name in (CONFIG, WEIGHTS, TOKENIZER)
+        if (folder / name).is_file()
+    ]
+    return combined_fingerprint(*parts)
+
+
+def _unchanged(system: System, prefix: str, tower: Tower) -> bool:
+    """Whether a tower still is what was fetched; one that holds no weights here always is."""
+    try:
+        module = system.get_submodule(prefix)
+    except AttributeError:
+        return True
+    return state_fingerprint(module) == tower.fingerprint
+
+
+def _own_state(system: System, kept: dict[str, Tower]) -> dict[str, Tensor]:
+    prefixes = tuple(f"{prefix}." for prefix in kept)
+    return {
+        name: tensor.detach().cpu().contiguous().clone()
+        for name, tensor in system.state_dict().items()
+        if not name.startswith(prefixes)
+    }
+
+
+def _fill(system: System, state: dict[str, Tensor], kept: dict[str, Tower], folder: Path) -> None:
+    missing, unexpected = system.load_state_dict(state, strict=False)
+    prefixes = tuple(f"{prefix}." for prefix in kept)
+    missing = [name for name in missing if not name.startswith(prefixes)]
+    if missing or unexpected:
+        raise ModelError(
+            f"{folder / WEIGHTS} does not fit its configuration: "
+            f"missing {missing[:3]}, unexpected {unexpected[:3]}"
+        )
+
+
+def _replace(building: Path, folder: Path) -> None:
+    for file in building.iterdir():
+        with file.open("rb") as handle:
+            os.fsync(handle.fileno())
+    if not folder.exists():
+        building.rename(folder)
+        return
+    old = Path(tempfile.mkdtemp(prefix=f".{folder.name}-old-", dir=folder.parent))
+    folder.rename(old / "replaced")
+    building.rename(folder)
+    shutil.rmtree(old)

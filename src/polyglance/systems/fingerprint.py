@@ -1,0 +1,45 @@
+"""Fingerprints: what makes two models the same model."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+@dataclass(frozen=True, slots=True)
+class Tower:
+    """A pretrained part that a checkpoint names instead of storing.
+
+    Attributes:
+        name: what ``polyglance download`` calls it.
+        fingerprint: hex digest over its weights.
+    """
+
+    name: str
+    fingerprint: str
+
+
+def state_fingerprint(module: nn.Module) -> str:
+    """Hex SHA-256 over the names, types, shapes and bytes of a module's parameters and buffers."""
+    import torch
+
+    digest = hashlib.sha256()
+    for name, tensor in sorted(module.state_dict().items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        flat = tensor.detach().cpu().contiguous().reshape(-1)  # (elements,)
+        digest.update(memoryview(flat.view(torch.uint8).numpy()))
+    return digest.hexdigest()
+
+
+def combined_fingerprint(*parts: str | bytes) -> str:
+    """Hex SHA-256 over several parts, each kept apart from its neighbours by its length."""
+    digest = hashlib.sha256()
+    for part in parts:
+        raw = part.encode() if isinstance(part, str) else part
+        digest.update(f"{len(raw)}:".encode())
+        digest.update(raw)
+    return digest.hexdigest()
