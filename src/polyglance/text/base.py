@@ -31,3 +31,7 @@ class TextEncoder(nn.Module, ABC):
 
     def save_tokenizer(self, folder: Path) -> None:
         """Write what ``prepare`` needs besides weights into a checkpoint's folder, if anything."""
+
+    def parts(self) -> dict[str, nn.Module]:
+        """Part name → module, for freezing: ``encoder`` and, where there is one, ``head``."""
+        return {"encoder": self}

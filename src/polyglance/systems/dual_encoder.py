@@ -1,0 +1,117 @@
+"""Any image encoder beside any text encoder, compared by cosine.
+
+The plain shape of the field since VSE (Kiros et al. 2014): two encoders, one joint space, a
+contrastive loss over the batch. Published systems that are this shape are configurations of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from polyglance.data.batch import Batch
+from polyglance.features import Features
+from polyglance.losses.base import EmbeddingLoss, ScoreLoss
+from polyglance.matching.base import Matching
+from polyglance.systems.base import System
+from polyglance.systems.config import Part
+from polyglance.systems.fingerprint import Tower, combined_fingerprint, state_fingerprint
+from polyglance.text.base import TextEncoder
+from polyglance.vision.image_encoder import ImageEncoder
+
+
+class DualEncoder(System):
+    """An image encoder, a text encoder, a matching and a loss.
+
+    Args:
+        image: pixels or cached backbone features → Features.
+        text: strings → Features in the same space.
+        matching: Features × Features → scores.
+        loss: over the scores, or over the embeddings.
+        config: what all of it was built from.
+        towers: see :class:`System`.
+
+    Raises:
+        ValueError: the two encoders end in spaces of different dimensions.
+    """
+
+    def __init__(
+        self,
+        *,
+        image: ImageEncoder,
+        text: TextEncoder,
+        matching: Matching,
+        loss: ScoreLoss | EmbeddingLoss,
+        config: Part,
+        towers: dict[str, Tower],
+    ) -> None:
+        super().__init__()
+        if image.dimension != text.dimension:
+            raise ValueError(
+                f"images end in {image.dimension} dimensions, texts in {text.dimension}"
+            )
+        self.image = image
+        self.text = text
+        self.matching = matching
+        self.loss = loss
+        self.config = config
+        self.towers = towers
+        self.preprocessing = image.backbone.preprocessing
+        self.dimension = image.dimension
+
+    def backbone_features(self, pixels: Tensor) -> Tensor:
+        """(batch, 3, h, w) uint8 → the grid or the pooled vector, whichever the pooling reads."""
+        return self.image.backbone_features(pixels)
+
+    def encode_images(self, images: Tensor) -> Features:
+        """Uint8 pixels (batch, 3, h, w), or cached backbone features → Features."""
+        if images.dtype == torch.uint8:
+            images = self.image.backbone_features(images)
+        return self.image.encode(images)
+
+    def prepare_texts(self, texts: Sequence[str], languages: Sequence[str]) -> dict[str, Tensor]:
+        """Strings to the text encoder's inputs, without gradients."""
+        return self.text.prepare(texts, languages)
+
+    def encode_texts(self, inputs: dict[str, Tensor]) -> Features:
+        """What ``prepare_texts`` returned → Features."""
+        features: Features = self.text(inputs)
+        return features
+
+    def score(self, images: Features, texts: Features) -> Tensor:
+        """(images, texts) cosines."""
+        scores: Tensor = self.matching(images, texts)
+        return scores
+
+    def training_step(self, batch: Batch) -> dict[str, Tensor]:
+        """The loss of a batch, term by term."""
+        images = self.encode_images(batch.images)
+        texts = self.encode_texts(self.prepare_texts(batch.texts, batch.languages))
+        terms: dict[str, Tensor]
+        if isinstance(self.loss, EmbeddingLoss):
+            terms = self.loss(images.embedding, texts.embedding, batch.positives)
+        else:
+            terms = self.loss(self.score(images, texts), batch.positives)
+        return terms
+
+    def backbone_fingerprint(self) -> str:
+        """Over the backbone's weights, its preprocessing and what of it is kept."""
+        return combined_fingerprint(
+            state_fingerprint(self.image.backbone), repr(self.preprocessing), self.image.reads
+        )
+
+    def parts(self) -> dict[str, nn.Module]:
+        """Backbone, image head, text encoder, text head and loss, as far as they exist."""
+        return {
+            "image.backbone": self.image.backbone,
+            "image.head": nn.ModuleList([self.image.pooling, self.image.head]),
+            **{f"text.{name}": module for name, module in self.text.parts().items()},
+            "loss": self.loss,
+        }
+
+    def save_tokenizer(self, folder: Path) -> None:
+        """The text encoder's."""
+        self.text.save_tokenizer(folder)
