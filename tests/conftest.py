@@ -1,0 +1,44 @@
+"""What every test shares: no network, few threads, and the real data where it is at hand."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from pytest_socket import disable_socket, enable_socket, socket_allow_hosts
+
+if TYPE_CHECKING:
+    from polyglance import Retriever
+
+
+@pytest.fixture(autouse=True)
+def no_network() -> Iterator[None]:
+    """Only this machine may be talked to."""
+    disable_socket(allow_unix_socket=True)
+    socket_allow_hosts(["127.0.0.1", "::1", "localhost"], allow_unix_socket=True)
+    yield
+    enable_socket()
+
+
+@pytest.fixture(scope="session")
+def flickr8k() -> Path:
+    """The folder with ``train.jsonl``, ``val.jsonl`` and their pictures."""
+    folder = os.environ.get("POLYGLANCE_FLICKR8K")
+    if not folder:
+        pytest.skip("real photos are absent: POLYGLANCE_FLICKR8K does not name their folder")
+    return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def mini() -> Retriever:
+    """The built-in model, over the real pretrained towers."""
+    from polyglance import Retriever
+    from polyglance.errors import WeightsError
+
+    try:
+        return Retriever.load("mini")
+    except WeightsError as error:
+        pytest.skip(f"the pretrained towers are absent: {error}")
