@@ -1,0 +1,24 @@
+"""Language tags, checked lightly and kept as they are given.
+
+A tag is BCP-47 in shape (RFC 5646, section 2.1): a primary subtag of two or three letters, then
+subtags of one to eight letters or digits, with hyphens. Nothing is looked up in the registry, so
+the name of a translation engine may ride along as a private (``zh-x-google``) or plain
+(``zh-baidu``) suffix. Primary subtags of four letters or more are refused although RFC 5646
+reserves them: in practice they are names such as ``english``.
+"""
+
+from __future__ import annotations
+
+import re
+
+_TAG = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*|x(-[A-Za-z0-9]{1,8})+")
+
+
+def is_language_tag(tag: str) -> bool:
+    """Tell whether ``tag`` has the shape of a BCP-47 tag, such as ``no`` or ``zh-Hant``."""
+    return _TAG.fullmatch(tag) is not None
+
+
+def primary_language(tag: str) -> str:
+    """Return the language of a tag without script, region or engine: ``zh-baidu`` → ``zh``."""
+    return tag.partition("-")[0].lower()
