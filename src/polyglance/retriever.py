@@ -84,14 +84,13 @@ class Retriever:
         Raises:
             PictureError: a picture cannot be read; the message names it.
         """
-        from polyglance.data.decode import open_picture
         from polyglance.progress import track
 
         embeddings = np.empty((len(images), self.dimension), dtype=np.float32)
         with track("pictures", len(images), show=show_progress) as advance:
             for start in range(0, len(images), batch_size):
                 batch = [
-                    self.preprocessing(open_picture(image, target_size=self.preprocessing.size))
+                    self.preprocessing(_picture(image, self.preprocessing.size))
                     for image in images[start : start + batch_size]
                 ]
                 embeddings[start : start + len(batch)] = self.encode_pixels(np.stack(batch))
@@ -180,6 +179,14 @@ def locate(path_or_name: str | Path) -> Path:
 def built_in_models() -> list[str]:
     """Names of the models that the package carries."""
     return sorted(folder.parent.name for folder in BUILT_IN.glob("*/config.json"))
+
+
+def _picture(image: Picture, target_size: int) -> Image.Image:
+    from polyglance.data.decode import open_picture
+
+    if isinstance(image, str | Path):
+        return open_picture(Path(image), target_size=target_size)
+    return image.convert("RGB")
 
 
 def _one_each(language: str | Sequence[str] | None, texts: int) -> list[str]:

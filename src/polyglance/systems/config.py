@@ -127,29 +127,34 @@ TextConfig = Annotated[
 ]
 
 
-# Losses ---------------------------------------------------------------------------------------
+# Losses: `kind` is the name in losses/catalogue.py, the rest the constructor's arguments --------
+
+Reduction = Literal["sum", "mean"]
 
 
 class SumOfHingesConfig(Part):
     """Every negative within the margin."""
 
-    kind: Literal["sum-of-hinges"] = "sum-of-hinges"
+    kind: Literal["sum_of_hinges"] = "sum_of_hinges"
     margin: PositiveFloat = 0.2
+    reduction: Reduction = "sum"
 
 
 class MaxOfHingesConfig(Part):
     """The hardest negative of the batch."""
 
-    kind: Literal["max-of-hinges"] = "max-of-hinges"
+    kind: Literal["max_of_hinges"] = "max_of_hinges"
     margin: PositiveFloat = 0.2
+    reduction: Reduction = "sum"
 
 
 class AnnealedHingesConfig(Part):
     """From the sum to the maximum of hinges, λ = 1 − η^ε."""
 
-    kind: Literal["annealed-hinges"] = "annealed-hinges"
+    kind: Literal["annealed_hinges"] = "annealed_hinges"
     margin: PositiveFloat = 0.2
     eta: Annotated[float, Field(gt=0, lt=1)] = 0.991
+    reduction: Reduction = "sum"
 
 
 class SimCLRConfig(Part):
@@ -157,27 +162,33 @@ class SimCLRConfig(Part):
 
     kind: Literal["simclr"] = "simclr"
     temperature: PositiveFloat = 0.07
+    reduction: Reduction = "mean"
 
 
 class InfoNCEConfig(Part):
     """The contrastive loss of CLIP, with a learned scale unless it is fixed."""
 
-    kind: Literal["info-nce"] = "info-nce"
-    temperature: PositiveFloat = 0.07
-    learned: bool = True
+    kind: Literal["info_nce"] = "info_nce"
+    scale: PositiveFloat = 1 / 0.07
+    learnable: bool = True
+    maximum_scale: PositiveFloat = 100.0
+    reduction: Reduction = "mean"
 
 
 class SigLIPConfig(Part):
     """A logistic loss over every pair."""
 
     kind: Literal["siglip"] = "siglip"
+    scale: PositiveFloat = 10.0
+    bias: float = -10.0
+    reduction: Reduction = "mean"
 
 
 class BarlowTwinsConfig(Part):
     """Cross-correlation of the two modalities close to the identity."""
 
-    kind: Literal["barlow-twins"] = "barlow-twins"
-    off_diagonal: NonNegativeFloat = 0.005
+    kind: Literal["barlow_twins"] = "barlow_twins"
+    redundancy_weight: NonNegativeFloat = 0.005
 
 
 LossConfig = Annotated[
