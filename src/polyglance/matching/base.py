@@ -1,0 +1,80 @@
+"""The contract of matching: features of images and of texts in, scores of all pairs out."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from torch import Tensor, nn
+
+from polyglance.features import Features
+
+
+class ScoreBlock(NamedTuple):
+    """A rectangle of the matrix of scores.
+
+    Attributes:
+        images: its rows.
+        texts: its columns.
+        scores: (rows, columns).
+    """
+
+    images: slice
+    texts: slice
+    scores: Tensor
+
+
+class Matching(nn.Module, ABC):
+    """Compares images and texts; a vector product, an attention, or a whole network.
+
+    Some comparisons need far more memory than the score they end in. ``floats_per_pair`` says how
+    much, and ``score_in_blocks`` uses it to score collections of any size in bounded memory.
+    """
+
+    @abstractmethod
+    def forward(self, images: Features, texts: Features) -> Tensor:
+        """(images, texts) scores, higher is more alike."""
+
+    def floats_per_pair(self, images: Features, texts: Features) -> int:  # noqa: ARG002
+        """How many numbers are held at once to score one pair; 1 where it is the score alone."""
+        return 1
+
+    def score_in_blocks(
+        self, images: Features, texts: Features, *, memory: int = 2**28
+    ) -> Iterator[ScoreBlock]:
+        """Score all pairs, block by block, in row-major order.
+
+        A block holds whole rows as long as one row fits.
+
+        Args:
+            images: whose embeddings are (images, dim).
+            texts: whose embeddings are (texts, dim).
+            memory: bytes that a block may take, at four bytes a number.
+
+        Raises:
+            ValueError: ``memory`` is not positive.
+        """
+        if memory <= 0:
+            raise ValueError(f"memory is {memory} bytes; a block needs some")
+        pairs = max(memory // (4 * self.floats_per_pair(images, texts)), 1)
+        columns = min(pairs, max(len(texts.embedding), 1))
+        rows = max(pairs // columns, 1)
+        for image_slice in _slices(len(images.embedding), rows):
+            block_images = _rows(images, image_slice)
+            for text_slice in _slices(len(texts.embedding), columns):
+                scores = self(block_images, _rows(texts, text_slice))
+                yield ScoreBlock(image_slice, text_slice, scores)
+
+
+def _slices(length: int, step: int) -> Iterator[slice]:
+    for start in range(0, length, step):
+        yield slice(start, min(start + step, length))
+
+
+def _rows(features: Features, rows: slice) -> Features:
+    return Features(
+        embedding=features.embedding[rows],
+        tokens=None if features.tokens is None else features.tokens[rows],
+        mask=None if features.mask is None else features.mask[rows],
+    )

@@ -1,0 +1,32 @@
+"""The matching of every dual encoder."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from polyglance.features import Features
+from polyglance.matching.base import Matching
+from polyglance.precision import at_least_float32, full_precision
+
+
+class CosineMatching(Matching):
+    """Cosine of embeddings: one matrix product, since encoders return unit rows.
+
+    Always in float32 or better: rounded to bfloat16, cosines of close candidates fall together
+    and ranks are lost.
+    """
+
+    def forward(self, images: Features, texts: Features) -> Tensor:
+        """(images, dim), (texts, dim) → (images, texts) in [−1, 1].
+
+        Raises:
+            ValueError: the two sides have different dimensions.
+        """
+        left, right = images.embedding, texts.embedding
+        if left.shape[1] != right.shape[1]:
+            raise ValueError(
+                f"images have {left.shape[1]} dimensions and texts {right.shape[1]}; "
+                "both must be embedded in one space"
+            )
+        with full_precision(left):
+            return at_least_float32(left) @ at_least_float32(right).T  # (images, texts)
