@@ -20,6 +20,8 @@ class Batch:
         texts: captions as strings.
         languages: the BCP-47 tag of each text.
         text_image_ids: (texts,) int64, the picture that each text describes.
+        shared: (images, texts) bool or ``None``: further true pairs, where a text is also, word
+            for word, a caption of another picture in the batch.
     """
 
     images: Tensor
@@ -27,8 +29,10 @@ class Batch:
     texts: list[str]
     languages: list[str]
     text_image_ids: Tensor
+    shared: Tensor | None = None
 
     @property
     def positives(self) -> Tensor:
         """(images, texts) bool: which texts describe which pictures, in any language."""
-        return self.image_ids[:, None] == self.text_image_ids[None, :]
+        own = self.image_ids[:, None] == self.text_image_ids[None, :]  # (images, texts)
+        return own if self.shared is None else own | self.shared

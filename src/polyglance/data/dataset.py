@@ -1,0 +1,193 @@
+"""From sampled picks to batches: decoded pixels or cached features, prepared ahead of the step."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from polyglance.data.batch import Batch
+from polyglance.data.feature_store import FeatureStore
+from polyglance.data.record import Record
+from polyglance.data.sampler import CaptionSampler, Pick, SamplerState
+from polyglance.errors import PictureError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from polyglance.vision.preprocessing import Preprocessing
+
+
+class PictureSource(Protocol):
+    """Where the image side of a batch comes from."""
+
+    def load(self, pictures: Sequence[int]) -> dict[int, Tensor]:
+        """Picture index → pixels or features; pictures that cannot be read are left out."""
+
+
+class PixelSource:
+    """Decodes pictures in threads, the way that indexing and serving decode them.
+
+    Args:
+        records: the dataset.
+        preprocessing: of the image backbone.
+        workers: threads; Pillow decodes outside the interpreter's lock.
+
+    Attributes:
+        skipped: id of each picture that could not be read → why.
+    """
+
+    def __init__(
+        self, records: Sequence[Record], *, preprocessing: Preprocessing, workers: int = 2
+    ) -> None:
+        self._records, self._preprocessing = records, preprocessing
+        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="decode")
+        self.skipped: dict[str, str] = {}
+
+    def load(self, pictures: Sequence[int]) -> dict[int, Tensor]:
+        """Picture index → (3, size, size) uint8; unreadable pictures are noted in ``skipped``."""
+        import torch
+
+        loaded = self._pool.map(self._decode, pictures)
+        return {
+            picture: torch.from_numpy(pixels)
+            for picture, pixels in zip(pictures, loaded, strict=True)
+            if pixels is not None
+        }
+
+    def _decode(self, picture: int) -> NDArray[np.uint8] | None:
+        record = self._records[picture]
+        try:
+            return decode(record.image, self._preprocessing)
+        except PictureError as error:
+            self.skipped[record.id] = str(error)
+            return None
+
+
+class FeatureSource:
+    """Rows of a feature store.
+
+    Args:
+        records: the dataset; a record's key is its ``features`` or else its ``id``.
+        store: where the rows are.
+    """
+
+    def __init__(self, records: Sequence[Record], *, store: FeatureStore) -> None:
+        self._keys = [feature_key(record) for record in records]
+        self._store = store
+
+    def load(self, pictures: Sequence[int]) -> dict[int, Tensor]:
+        """Picture index → float32 features; pictures without a row are left out."""
+        import torch
+
+        stored = [picture for picture in pictures if self._keys[picture] in self._store]
+        rows = torch.from_numpy(self._store.rows([self._keys[picture] for picture in stored]))
+        return dict(zip(stored, rows.float(), strict=True))
+
+
+class TensorSource:
+    """Features that are in memory already.
+
+    Args:
+        features: (pictures, ...), one row a record.
+    """
+
+    def __init__(self, features: Tensor) -> None:
+        self._features = features
+
+    def load(self, pictures: Sequence[int]) -> dict[int, Tensor]:
+        """Picture index → its row."""
+        return {picture: self._features[picture] for picture in pictures}
+
+
+def feature_key(record: Record) -> str:
+    """Under which a record's features are stored."""
+    return record.features if record.features is not None else record.id
+
+
+def decode(path: Path | None, preprocessing: Preprocessing) -> NDArray[np.uint8]:
+    """A picture file → (3, size, size) uint8.
+
+    Raises:
+        PictureError: the file cannot be decoded, or the record has no picture.
+    """
+    from polyglance.data.decode import open_picture
+
+    if path is None:
+        raise PictureError("the record names no picture file")
+    return preprocessing(open_picture(path, target_size=preprocessing.size))
+
+
+def assemble(picks: Sequence[Pick], source: PictureSource) -> Batch:
+    """Join picks and pictures into a batch; picks whose picture cannot be read are left out.
+
+    Raises:
+        PictureError: none of the pictures can be read.
+    """
+    import torch
+
+    loaded = source.load(list(dict.fromkeys(pick.picture for pick in picks)))
+    if not loaded:
+        raise PictureError(
+            f"none of the {len(picks)} pictures of a batch can be read; "
+            "`polyglance data inspect` on the manifest lists why"
+        )
+    kept = [pick for pick in picks if pick.picture in loaded]
+    return Batch(
+        images=torch.stack(list(loaded.values())),  # (images, ...)
+        image_ids=torch.tensor(list(loaded)),  # (images,)
+        texts=[pick.caption for pick in kept],
+        languages=[pick.language for pick in kept],
+        text_image_ids=torch.tensor([pick.picture for pick in kept]),  # (texts,)
+        shared=_shared(kept, {picture: row for row, picture in enumerate(loaded)}),
+    )
+
+
+def _shared(picks: Sequence[Pick], row_of: Mapping[int, int]) -> Tensor | None:
+    """(images, texts) bool: texts that other pictures carry word for word, where there are any."""
+    import torch
+
+    pairs = [
+        (row_of[other], column)
+        for column, pick in enumerate(picks)
+        for other in pick.also
+        if other in row_of
+    ]
+    if not pairs:
+        return None
+    shared = torch.zeros(len(row_of), len(picks), dtype=torch.bool)  # (images, texts)
+    rows, columns = zip(*pairs, strict=True)
+    shared[list(rows), list(columns)] = True
+    return shared
+
+
+def stream(
+    sampler: CaptionSampler, source: PictureSource, *, ahead: int = 2
+) -> Iterator[tuple[SamplerState, Batch]]:
+    """Endless batches, assembled in a thread while the previous ones train.
+
+    Args:
+        sampler: from whose present state the batches start; drawing ahead does not move it.
+        source: of the pictures.
+        ahead: batches assembled in advance.
+
+    Yields:
+        The sampler's state once the batch has been trained on, and the batch.
+    """
+    upcoming = sampler.upcoming()
+    waiting: deque[tuple[SamplerState, Future[Batch]]] = deque()
+    with ThreadPoolExecutor(1, thread_name_prefix="assemble") as pool:
+        submit: Callable[..., Future[Batch]] = pool.submit
+        try:
+            while True:
+                while len(waiting) <= ahead:
+                    state, picks = next(upcoming)
+                    waiting.append((state, submit(assemble, picks, source)))
+                state, batch = waiting.popleft()
+                yield state, batch.result()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)

@@ -1,0 +1,167 @@
+"""Fills a feature store: decode, encode, append; bad pictures are skipped and reported."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from polyglance.data.dataset import decode, feature_key
+from polyglance.data.feature_store import FeatureStore, FeatureStoreWriter, Precision
+from polyglance.data.record import Record
+from polyglance.errors import PictureError
+from polyglance.precision import inference_precision
+from polyglance.progress import track
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from polyglance.vision.preprocessing import Preprocessing
+
+
+@dataclass(slots=True)
+class BuildReport:
+    """What filling a store came to.
+
+    Attributes:
+        encoded: pictures encoded now.
+        reused: pictures whose features were there and whose files have not changed.
+        skipped: id of each picture that could not be read → why.
+    """
+
+    encoded: int = 0
+    reused: int = 0
+    skipped: dict[str, str] = field(default_factory=dict)
+
+
+def build_feature_store(
+    records: Sequence[Record],
+    *,
+    encode: Callable[[Tensor], Tensor],
+    preprocessing: Preprocessing,
+    fingerprint: str,
+    folder: Path,
+    dtype: Precision = "float16",
+    batch_size: int = 32,
+    workers: int = 2,
+    show_progress: bool = False,
+) -> tuple[FeatureStore, BuildReport]:
+    """Encode the pictures that a store lacks, and open it.
+
+    Interrupted and started again, it goes on with the next batch. A picture whose file has
+    changed (by size and time) is encoded again.
+
+    Args:
+        records: pictures; see :func:`~polyglance.data.dataset.feature_key` for their keys.
+        encode: (batch, 3, size, size) uint8 → (batch, ...) features, without gradients; run in
+            bfloat16 autocast where the processor is faster that way.
+        preprocessing: of the backbone.
+        fingerprint: of the backbone and its preprocessing.
+        folder: of the store.
+        dtype: on disk.
+        batch_size: pictures encoded at once.
+        workers: decoding threads.
+        show_progress: on standard error.
+
+    Raises:
+        ModelError: the folder holds another model's features.
+        PictureError: not one picture can be read.
+    """
+    report = BuildReport()
+    missing = _missing(records, folder, fingerprint, report)
+    with ExitStack() as stack:
+        advance = stack.enter_context(track("pictures", len(missing), show=show_progress))
+        writer: FeatureStoreWriter | None = None
+        for batch in _decoded(missing, preprocessing, batch_size, workers, report):
+            features = _encode(encode, [pixels for _, pixels in batch])  # (batch, ...)
+            if writer is None:  # only the first features tell their shape
+                writer = stack.enter_context(
+                    FeatureStoreWriter(
+                        folder, fingerprint=fingerprint, shape=features.shape[1:], dtype=dtype
+                    )
+                )
+            keys = [feature_key(record) for record, _ in batch]
+            writer.append(keys, features, [_stamp(record.image) for record, _ in batch])
+            report.encoded += len(batch)
+            advance(len(batch))
+    if report.encoded + report.reused == 0:
+        name, reason = next(iter(report.skipped.items()), ("", "the dataset is empty"))
+        raise PictureError(f"none of {len(records)} pictures can be read; {name}: {reason}")
+    return FeatureStore(folder, fingerprint=fingerprint), report
+
+
+def _missing(
+    records: Sequence[Record], folder: Path, fingerprint: str, report: BuildReport
+) -> list[Record]:
+    """Records without a row, or whose picture has changed since; the others are counted."""
+    if not (folder / "meta.json").exists():
+        return list(records)
+    store = FeatureStore(folder, fingerprint=fingerprint)
+    missing = [r for r in records if store.stamp(feature_key(r)) != _stamp(r.image)]
+    report.reused = len(records) - len(missing)
+    return missing
+
+
+def _stamp(path: Path | None) -> str:
+    """Size and time of a file: what changes when a picture changes."""
+    try:
+        status = path.stat() if path is not None else None
+    except OSError:
+        status = None
+    return f"{status.st_size}-{status.st_mtime_ns}" if status is not None else "absent"
+
+
+def _decoded(
+    records: Sequence[Record],
+    preprocessing: Preprocessing,
+    batch_size: int,
+    workers: int,
+    report: BuildReport,
+) -> Iterator[list[tuple[Record, NDArray[np.uint8]]]]:
+    """Batches of decoded pictures, one batch ahead of the encoder; bad pictures are reported."""
+    batches = [records[k : k + batch_size] for k in range(0, len(records), batch_size)]
+    with ThreadPoolExecutor(workers, thread_name_prefix="decode") as pool:
+
+        def submit(batch: Sequence[Record]) -> list[Future[NDArray[np.uint8]]]:
+            return [pool.submit(decode, record.image, preprocessing) for record in batch]
+
+        try:
+            ahead = submit(batches[0]) if batches else []
+            for number, batch in enumerate(batches):
+                current = ahead
+                ahead = submit(batches[number + 1]) if number + 1 < len(batches) else []
+                if good := _collect(batch, current, report):
+                    yield good
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _collect(
+    batch: Sequence[Record], futures: Sequence[Future[NDArray[np.uint8]]], report: BuildReport
+) -> list[tuple[Record, NDArray[np.uint8]]]:
+    good = []
+    for record, future in zip(batch, futures, strict=True):
+        try:
+            good.append((record, future.result()))
+        except PictureError as error:
+            report.skipped[record.id] = str(error)
+    return good
+
+
+def _encode(
+    encode: Callable[[Tensor], Tensor], pixels: Sequence[NDArray[np.uint8]]
+) -> NDArray[np.floating[Any]]:
+    """(batch, 3, size, size) uint8 arrays → (batch, ...) float32."""
+    import numpy as np
+    import torch
+
+    stacked = torch.from_numpy(np.stack(pixels))  # (batch, 3, size, size)
+    with torch.inference_mode(), inference_precision():
+        features = encode(stacked)  # (batch, ...)
+    array: NDArray[np.floating[Any]] = features.float().cpu().numpy()
+    return array

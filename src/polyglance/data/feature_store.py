@@ -1,0 +1,253 @@
+"""Backbone features on disk: computed once for a frozen backbone, then trained from.
+
+A store is a folder:
+
+- ``meta.json``: format version, fingerprint of the model behind the features, shape and dtype of
+  a row;
+- ``rows.bin``: the rows, little-endian, one behind the other, memory-mapped when read;
+- ``keys.jsonl``: a line for each row in the same order: its key and the stamp of its source.
+
+Rows are flushed to disk before their keys, and whatever goes beyond the last whole key is cut off
+when writing goes on: a store that was interrupted, by whatever, is a shorter store.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import IO, TYPE_CHECKING, Any, Literal, Self
+
+from polyglance.errors import ModelError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+FORMAT = 1
+Precision = Literal["float16", "float32"]
+
+
+class FeatureStore:
+    """A store opened for reading; rows come from a memory map, so any size fits.
+
+    Args:
+        folder: of the store.
+        fingerprint: of the model at hand; ``None`` trusts whatever is stored.
+
+    Attributes:
+        fingerprint: of the model that computed the rows.
+        shape: of a row.
+        keys: the keys stored, in order of writing.
+
+    Raises:
+        ModelError: no store is there, it is of a later format, or another model filled it.
+    """
+
+    def __init__(self, folder: Path, *, fingerprint: str | None = None) -> None:
+        import numpy as np
+
+        meta = _read_meta(folder, fingerprint)
+        self.folder = folder
+        self.fingerprint: str = meta["fingerprint"]
+        self.shape: tuple[int, ...] = tuple(meta["shape"])
+        self.dtype = np.dtype(meta["dtype"])
+        entries = _whole_entries(folder, _row_bytes(meta))
+        # A picture that changed was encoded again: its last row counts.
+        self._row_of = {entry["key"]: row for row, entry in enumerate(entries)}
+        self._stamps = {entry["key"]: entry["stamp"] for entry in entries}
+        self.keys = list(self._row_of)
+        self._rows: NDArray[Any] = np.empty((0, *self.shape), self.dtype)
+        if entries:
+            shape = (len(entries), *self.shape)
+            self._rows = np.memmap(folder / "rows.bin", mode="r", dtype=self.dtype, shape=shape)
+
+    def __len__(self) -> int:
+        return len(self._row_of)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._row_of
+
+    def stamp(self, key: str) -> str | None:
+        """What the source of a row looked like when it was encoded, or ``None`` without a row."""
+        return self._stamps.get(key)
+
+    def rows(self, keys: Sequence[str]) -> NDArray[Any]:
+        """(len(keys), *shape), a copy in the order asked for.
+
+        Raises:
+            ModelError: a key is not stored.
+        """
+        try:
+            places = [self._row_of[key] for key in keys]
+        except KeyError as error:
+            raise ModelError(
+                f"{self.folder}: no features are stored for {error.args[0]!r}; "
+                "run the command that fills the store again"
+            ) from None
+        return self._rows[places]  # (len(keys), *shape)
+
+
+class FeatureStoreWriter:
+    """Appends rows to a store, creating it if need be; one writer at a time.
+
+    Use as a context manager. After each :meth:`append` the rows are on disk for good.
+
+    Args:
+        folder: of the store.
+        fingerprint: of the model that computes the rows.
+        shape: of a row.
+        dtype: of the rows on disk.
+
+    Raises:
+        ModelError: the store belongs to another model, or another process is writing to it.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        fingerprint: str,
+        shape: Sequence[int],
+        dtype: Precision = "float16",
+    ) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        self._lock = _lock(folder)
+        try:
+            if not (folder / "meta.json").exists():
+                _write_meta(folder, fingerprint, shape, dtype)
+            meta = _read_meta(folder, fingerprint)
+            if tuple(meta["shape"]) != tuple(shape):
+                raise ModelError(
+                    f"{folder}: rows have the shape {tuple(meta['shape'])}, not {tuple(shape)}; "
+                    "delete the folder to fill it anew"
+                )
+            self._shape, self._dtype = tuple(shape), meta["dtype"]
+            self._rows, self._keys = _open_at_end(folder, _row_bytes(meta))
+        except BaseException:
+            self._lock.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for file in (self._rows, self._keys, self._lock):
+            file.close()
+
+    def append(
+        self, keys: Sequence[str], rows: NDArray[np.floating[Any]], stamps: Sequence[str]
+    ) -> None:
+        """Store rows under their keys.
+
+        Args:
+            keys: one a row; a key stored before is superseded.
+            rows: (len(keys), *shape).
+            stamps: what tells whether the source of a row has changed since.
+
+        Raises:
+            ValueError: rows, keys and stamps do not match, or a value does not fit the dtype.
+        """
+        import numpy as np
+
+        if rows.shape != (len(keys), *self._shape) or len(stamps) != len(keys):
+            raise ValueError(f"{len(keys)} keys, {len(stamps)} stamps, rows {rows.shape}")
+        with np.errstate(over="ignore"):
+            stored = np.ascontiguousarray(rows, dtype=self._dtype)
+        if not np.isfinite(stored).all():
+            raise ValueError(f"features are not finite as {self._dtype}; store them as float32")
+        _write_through(self._rows, stored.tobytes())
+        lines = [
+            json.dumps({"key": key, "stamp": stamp}, ensure_ascii=False) + "\n"
+            for key, stamp in zip(keys, stamps, strict=True)
+        ]
+        _write_through(self._keys, "".join(lines).encode())
+
+
+def _write_meta(folder: Path, fingerprint: str, shape: Sequence[int], dtype: Precision) -> None:
+    meta = {"format": FORMAT, "fingerprint": fingerprint, "shape": list(shape), "dtype": dtype}
+    temporary = folder / "meta.json.tmp"
+    temporary.write_text(json.dumps(meta, indent=2) + "\n", encoding="utf-8")
+    temporary.replace(folder / "meta.json")
+
+
+def _read_meta(folder: Path, fingerprint: str | None) -> dict[str, Any]:
+    path = folder / "meta.json"
+    if not path.is_file():
+        raise ModelError(f"{folder}: no feature store is here (meta.json is missing)")
+    try:
+        meta: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        version = meta["format"]
+        stored = (meta["fingerprint"], meta["shape"], meta["dtype"])[0]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ModelError(
+            f"{path}: damaged ({error!r}); delete the folder to fill it anew"
+        ) from None
+    if version != FORMAT:
+        raise ModelError(
+            f"{path}: format {version}, this version reads {FORMAT}; update polyglance"
+        )
+    if fingerprint is not None and stored != fingerprint:
+        raise ModelError(
+            f"{folder}: these features come from the model {stored}, not from {fingerprint}; "
+            "use another folder, or delete this one to fill it anew"
+        )
+    return meta
+
+
+def _row_bytes(meta: dict[str, Any]) -> int:
+    import numpy as np
+
+    size: int = math.prod(meta["shape"]) * np.dtype(meta["dtype"]).itemsize
+    return size
+
+
+def _whole_entries(folder: Path, row_bytes: int) -> list[dict[str, str]]:
+    """Key and stamp of each row that is wholly on disk."""
+    keys, rows = folder / "keys.jsonl", folder / "rows.bin"
+    if not keys.exists() or not rows.exists():
+        return []
+    lines = keys.read_bytes().split(b"\n")[:-1]  # what follows the last newline is a torn line
+    return [json.loads(line) for line in lines[: rows.stat().st_size // row_bytes]]
+
+
+def _open_at_end(folder: Path, row_bytes: int) -> tuple[IO[bytes], IO[bytes]]:
+    """Both files, cut to the rows that are whole, ready to append."""
+    count = len(_whole_entries(folder, row_bytes))
+    rows, keys = (folder / "rows.bin").open("ab"), (folder / "keys.jsonl").open("ab")
+    rows.truncate(count * row_bytes)
+    lines = (folder / "keys.jsonl").read_bytes().split(b"\n")[:count]
+    keys.truncate(sum(len(line) + 1 for line in lines))
+    return rows, keys
+
+
+def _write_through(file: IO[bytes], content: bytes) -> None:
+    file.write(content)
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def _lock(folder: Path) -> IO[bytes]:
+    """Hold the folder against other writers until closed; the system frees it if we die."""
+    file = (folder / "lock").open("ab")
+    try:
+        import fcntl
+    except ImportError:  # no such locks on Windows
+        return file
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        file.close()
+        raise ModelError(
+            f"{folder}: another process is filling this feature store; wait for it to end"
+        ) from None
+    return file

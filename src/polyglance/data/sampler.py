@@ -1,0 +1,254 @@
+"""Which pictures, which languages and which captions make up each training batch."""
+
+from __future__ import annotations
+
+import hashlib
+import unicodedata
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import TYPE_CHECKING, Any
+
+from polyglance.data.record import Record
+from polyglance.errors import ConfigError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_CLOSING = " .!?。؟।"  # punctuation that ends a sentence in the languages at hand
+
+
+@dataclass(frozen=True, slots=True)
+class Pick:
+    """One caption drawn for one picture.
+
+    Attributes:
+        picture: the picture's index among the records.
+        language: BCP-47 tag of the caption.
+        caption: the caption itself.
+        also: other pictures that carry the very same caption; with them in the batch they are
+            positives of this text as well.
+    """
+
+    picture: int
+    language: str
+    caption: str
+    also: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SamplerState:
+    """Where a sampler stands: the next batch to draw.
+
+    Attributes:
+        epoch: counted from 0.
+        step: of the epoch, counted from 0.
+    """
+
+    epoch: int = 0
+    step: int = 0
+
+
+class CaptionSampler:
+    """Draws batches over pictures × languages, as a pure function of (seed, epoch, step).
+
+    Every picture comes once an epoch, in an order of its own each epoch. The last batch is not a
+    remnant: an epoch is cut into steps whose sizes differ by one picture per rank at most, since
+    a contrastive loss changes its meaning with the size of the batch. For each picture a language
+    is drawn by weight among those that the picture has, then one of its captions.
+
+    A caption that several pictures carry word for word (case, spacing and closing punctuation
+    aside) describes all of them; :attr:`Pick.also` says which, so that none is taken for a
+    negative.
+
+    Args:
+        records: the dataset; a picture's index in it is its identity.
+        batch_size: pictures a step, over all ranks.
+        language_weights: BCP-47 tag → weight, not necessarily summing to 1; languages left out
+            are not drawn. ``None``: every language of the records, weighted alike.
+        captions_per_picture: captions drawn for each picture, distinct while it has enough.
+        seed: of every draw.
+        rank: of this process.
+        world_size: number of processes; each gets its own share of every batch, all shares
+            of one size.
+
+    Raises:
+        ConfigError: no picture has a caption in the chosen languages, or a number is impossible.
+    """
+
+    def __init__(
+        self,
+        records: Sequence[Record],
+        *,
+        batch_size: int,
+        language_weights: Mapping[str, float] | None = None,
+        captions_per_picture: int = 1,
+        seed: int = 0,
+        rank: int = 0,
+        world_size: int = 1,
+    ) -> None:
+        if not 0 <= rank < world_size:
+            raise ConfigError(f"rank {rank} does not exist among {world_size} processes")
+        if batch_size < world_size or captions_per_picture < 1:
+            raise ConfigError(
+                f"a batch of {batch_size} pictures with {captions_per_picture} captions each "
+                f"cannot be shared among {world_size} processes; raise batch_size"
+            )
+        self._seed, self._rank, self._world_size = seed, rank, world_size
+        self._captions_per_picture = captions_per_picture
+        weights = _checked_weights(records, language_weights)
+        # picture → (tags that it has, their running sums of weights)
+        self._languages = [_languages_of(record, weights) for record in records]
+        self._captions = [record.captions for record in records]
+        self.pictures = [i for i, (tags, _) in enumerate(self._languages) if tags]
+        if len(self.pictures) < world_size:
+            raise ConfigError(
+                f"{len(self.pictures)} of {len(records)} pictures have a caption in "
+                f"{', '.join(sorted(weights)) or 'any language'}; choose languages of the dataset"
+            )
+        self._shared = _shared_captions(records, self.pictures, weights)
+        units = len(self.pictures) // world_size  # a unit is one picture for every rank
+        self.steps_per_epoch = -(-units // max(1, batch_size // world_size))
+        self._bounds = [units * k // self.steps_per_epoch for k in range(self.steps_per_epoch + 1)]
+        self._digest = _digest(seed, batch_size, captions_per_picture, weights, records)
+        self._order: tuple[int, NDArray[np.int64]] | None = None
+        self.state = SamplerState()
+
+    def batch(self, epoch: int, step: int) -> list[Pick]:
+        """This rank's picks at a step of an epoch, those of one picture side by side."""
+        return self._draw(epoch, step, slice(self._rank, None, self._world_size))
+
+    def global_batch(self, epoch: int, step: int) -> list[Pick]:
+        """The picks of all ranks together; the same for any number of them that divides it."""
+        return self._draw(epoch, step, slice(None))
+
+    def upcoming(self) -> Iterator[tuple[SamplerState, list[Pick]]]:
+        """Endless batches from the present state on; drawing ahead does not move the state.
+
+        Yields:
+            The state to set once the batch has been trained on, and the batch.
+        """
+        epoch, step = self.state.epoch, self.state.step
+        while True:
+            picks = self.batch(epoch, step)
+            step += 1
+            if step == self.steps_per_epoch:
+                epoch, step = epoch + 1, 0
+            yield SamplerState(epoch, step), picks
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything needed to go on, with a digest of data and settings."""
+        return {"epoch": self.state.epoch, "step": self.state.step, "digest": self._digest}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on where another sampler over the same data stood.
+
+        Raises:
+            ConfigError: the data or the settings are not those of the saved state.
+        """
+        if state["digest"] != self._digest:
+            raise ConfigError(
+                "the training data or the sampling settings have changed since the checkpoint "
+                f"was written (digest {state['digest']}, now {self._digest}); "
+                "restore them or start in a new folder"
+            )
+        self.state = SamplerState(int(state["epoch"]), int(state["step"]))
+
+    def _draw(self, epoch: int, step: int, share: slice) -> list[Pick]:
+        import numpy as np
+
+        if not 0 <= step < self.steps_per_epoch:
+            raise IndexError(f"step {step} of an epoch of {self.steps_per_epoch}")
+        start, stop = (bound * self._world_size for bound in self._bounds[step : step + 2])
+        pictures = self._epoch_order(epoch)[start:stop]  # (pictures,)
+        stream = np.random.default_rng([self._seed, epoch, step])
+        draws = stream.random((len(pictures), self._captions_per_picture, 2))
+        return [
+            pick
+            for picture, draw in zip(pictures[share].tolist(), draws[share].tolist(), strict=True)
+            for pick in self._pick_captions(picture, draw)
+        ]
+
+    def _epoch_order(self, epoch: int) -> NDArray[np.int64]:
+        import numpy as np
+
+        if self._order is None or self._order[0] != epoch:
+            order = np.random.default_rng([self._seed, epoch]).permutation(self.pictures)
+            self._order = (epoch, order)
+        return self._order[1]
+
+    def _pick_captions(self, picture: int, draws: Sequence[Sequence[float]]) -> list[Pick]:
+        """``draws``: (captions, 2) uniform numbers, for the language and for the caption."""
+        tags, cumulative = self._languages[picture]
+        captions = self._captions[picture]
+        left = [(tag, number) for tag in tags for number in range(len(captions[tag]))]
+        picks: list[Pick] = []
+        for language_draw, caption_draw in draws[: len(left)]:
+            tag = tags[bisect_right(cumulative, language_draw * cumulative[-1], hi=len(tags) - 1)]
+            # Where the language is used up, any caption not yet drawn will do.
+            choices = [place for place in left if place[0] == tag] or left
+            tag, number = choices[int(caption_draw * len(choices))]
+            left.remove((tag, number))
+            caption = captions[tag][number]
+            sharers = self._shared.get(caption_identity(caption), ()) if self._shared else ()
+            also = tuple(other for other in sharers if other != picture)
+            picks.append(Pick(picture, tag, caption, also))
+        return picks
+
+
+def caption_identity(caption: str) -> str:
+    """What two captions have in common when they say the very same."""
+    folded = unicodedata.normalize("NFKC", caption).casefold()
+    spaced = " ".join(folded.split())
+    return spaced.rstrip(_CLOSING) or spaced
+
+
+def _checked_weights(
+    records: Sequence[Record], language_weights: Mapping[str, float] | None
+) -> dict[str, float]:
+    present = {tag for record in records for tag, captions in record.captions.items() if captions}
+    if language_weights is None:
+        return dict.fromkeys(sorted(present), 1.0)
+    for tag, weight in language_weights.items():
+        if tag not in present:
+            known = ", ".join(sorted(present)) or "none"
+            raise ConfigError(f"no picture has captions in {tag!r}; languages present: {known}")
+        if not 0 < weight < float("inf"):
+            raise ConfigError(f"the weight of language {tag!r} is {weight}; it must be positive")
+    return dict(language_weights)
+
+
+def _languages_of(
+    record: Record, weights: Mapping[str, float]
+) -> tuple[tuple[str, ...], tuple[float, ...]]:
+    tags = tuple(tag for tag in sorted(weights) if record.captions.get(tag))
+    return tags, tuple(accumulate(weights[tag] for tag in tags))
+
+
+def _shared_captions(
+    records: Sequence[Record], pictures: Sequence[int], weights: Mapping[str, float]
+) -> dict[str, tuple[int, ...]]:
+    """Caption identity → the pictures that carry it, for captions of more than one picture."""
+    owners: dict[str, set[int]] = {}
+    for picture in pictures:
+        for tag in weights:
+            for caption in records[picture].captions.get(tag, ()):
+                owners.setdefault(caption_identity(caption), set()).add(picture)
+    return {key: tuple(sorted(found)) for key, found in owners.items() if len(found) > 1}
+
+
+def _digest(
+    seed: int,
+    batch_size: int,
+    captions_per_picture: int,
+    weights: Mapping[str, float],
+    records: Sequence[Record],
+) -> str:
+    digest = hashlib.sha256()
+    digest.update(repr((seed, batch_size, captions_per_picture, sorted(weights.items()))).encode())
+    for record in records:
+        captions = [(tag, record.captions.get(tag, ())) for tag in sorted(weights)]
+        digest.update(repr((record.id, captions)).encode())
+    return digest.hexdigest()[:16]
