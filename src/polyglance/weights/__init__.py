@@ -1,1 +1,1 @@
-"""Pretrained weights and sample pictures: what there is, where it is kept, how it is fetched."""
+"""Pretrained towers and sample pictures: fetched by package name, checked, converted, cached."""
