@@ -22,3 +22,12 @@ def is_language_tag(tag: str) -> bool:
 def primary_language(tag: str) -> str:
     """Return the language of a tag without script, region or engine: ``zh-baidu`` → ``zh``."""
     return tag.partition("-")[0].lower()
+
+
+_ENGINES = ("baidu", "google")  # as published sets spell them, without the private -x-
+
+
+def is_machine_translated(tag: str) -> bool:
+    """Tell whether a tag names a translation engine: ``zh-baidu``, ``de-x-mt-en``."""
+    subtags = tag.split("-")
+    return "x" in subtags[1:] or subtags[-1] in _ENGINES

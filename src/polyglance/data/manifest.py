@@ -178,8 +178,11 @@ def _checked_rows(records: Iterable[Record], path: Path) -> Iterator[Row]:
     for record in records:
         try:
             row = row_from_record(record, root)
+            json.dumps(row, ensure_ascii=False, allow_nan=False).encode("utf-8")
         except FieldError as error:
             raise ManifestError(f"{path}, record {record.id!r}, {error}") from None
+        except (TypeError, ValueError) as error:  # such as a file name that is not Unicode
+            raise ManifestError(f"{path}, record {record.id!r}: not JSON: {error}") from None
         if record.id in seen:
             raise ManifestError(f"{path}, record {record.id!r}: two records have this id")
         seen.add(record.id)
