@@ -31,3 +31,11 @@ class WeightsError(PolyglanceError):
 
 class CollectionError(PolyglanceError):
     """A collection is missing, locked, damaged, or filled by another model."""
+
+
+class QueryError(PolyglanceError):
+    """A query is empty, malformed, or asks for something that is not there."""
+
+
+class TrainingError(PolyglanceError):
+    """A run cannot go on: its loss is not finite, or its folder belongs to another recipe."""

@@ -176,7 +176,7 @@ def test_two_writers_at_once(tmp_path: Path) -> None:
         pytest.raises(ModelError, match="another process"),
     ):
         FeatureStoreWriter(tmp_path, fingerprint="a", shape=(2,))
-    FeatureStoreWriter(tmp_path, fingerprint="a", shape=(2,)).__exit__(None, None, None)
+    FeatureStoreWriter(tmp_path, fingerprint="a", shape=(2,)).close()
 
 
 def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:

@@ -17,10 +17,12 @@ import json
 import math
 import os
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any, Literal, Self
 
+from polyglance.data.locking import only_writer
 from polyglance.errors import ModelError
 
 if TYPE_CHECKING:
@@ -114,10 +116,9 @@ class FeatureStoreWriter:
         shape: Sequence[int],
         dtype: Precision = "float16",
     ) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
-        self._lock = _lock(folder)
-        try:
+        with ExitStack() as stack:
+            stack.enter_context(only_writer(folder, ModelError))
             if not (folder / "meta.json").exists():
                 _write_meta(folder, fingerprint, shape, dtype)
             meta = _read_meta(folder, fingerprint)
@@ -127,10 +128,10 @@ class FeatureStoreWriter:
                     "delete the folder to fill it anew"
                 )
             self._shape, self._dtype = tuple(shape), meta["dtype"]
-            self._rows, self._keys = _open_at_end(folder, _row_bytes(meta))
-        except BaseException:
-            self._lock.close()
-            raise
+            self._rows, self._keys = map(
+                stack.enter_context, _open_at_end(folder, _row_bytes(meta))
+            )
+            self._open = stack.pop_all()
 
     def __enter__(self) -> Self:
         return self
@@ -141,8 +142,11 @@ class FeatureStoreWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        for file in (self._rows, self._keys, self._lock):
-            file.close()
+        self.close()
+
+    def close(self) -> None:
+        """Close the files and let other writers in."""
+        self._open.close()
 
     def append(
         self, keys: Sequence[str], rows: NDArray[np.floating[Any]], stamps: Sequence[str]
@@ -234,20 +238,3 @@ def _write_through(file: IO[bytes], content: bytes) -> None:
     file.write(content)
     file.flush()
     os.fsync(file.fileno())
-
-
-def _lock(folder: Path) -> IO[bytes]:
-    """Hold the folder against other writers until closed; the system frees it if we die."""
-    file = (folder / "lock").open("ab")
-    try:
-        import fcntl
-    except ImportError:  # no such locks on Windows
-        return file
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        file.close()
-        raise ModelError(
-            f"{folder}: another process is filling this feature store; wait for it to end"
-        ) from None
-    return file
