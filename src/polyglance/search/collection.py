@@ -1,0 +1,214 @@
+"""A collection: embedded pictures on disk, and the description of who filled them in.
+
+A folder with ``collection.json`` (which model, which pictures, which format) and LanceDB tables:
+``pictures`` and ``skipped`` (see :mod:`polyglance.search.schema`). Every change is a transaction of
+LanceDB's: a reader sees the table before or after it, never between. Writing goes through
+:mod:`polyglance.search.writer`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from polyglance.errors import CollectionError
+from polyglance.search.lance import connect
+from polyglance.search.schema import PICTURES, SKIPPED, picture_id, stored_path
+
+FORMAT = 1
+INFO_FILE = "collection.json"
+IDS_PER_FILTER = 1000
+
+# From a format to the next one: changes the tables where needed and returns the new description.
+MIGRATIONS: Mapping[int, Callable[[Path, dict[str, Any]], dict[str, Any]]] = {}
+
+
+class CollectionInfo(BaseModel):
+    """The content of ``collection.json``.
+
+    Attributes:
+        format: version of everything in the folder.
+        model: name or folder of the model that made the embeddings.
+        fingerprint: hex digest over that model's weights, tokenizer and preprocessing.
+        dimension: of the embeddings.
+        root: absolute path that the pictures' paths are relative to.
+        created: when.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: int
+    model: str
+    fingerprint: str
+    dimension: int
+    root: str
+    created: datetime
+
+
+class Known(NamedTuple):
+    """What is remembered of a file, to tell whether it has changed.
+
+    Attributes:
+        size: in bytes.
+        mtime_ns: in nanoseconds.
+        content: hex digest of its bytes.
+        captions: as JSON, if it has any.
+    """
+
+    size: int
+    mtime_ns: int
+    content: str
+    captions: str | None
+
+
+class Collection:
+    """A collection, open for reading; it is never blocked by a writer.
+
+    Attributes:
+        folder: where it lies.
+        info: the content of its ``collection.json``.
+        pictures: LanceDB table.
+        skipped: LanceDB table.
+    """
+
+    def __init__(self, folder: Path, info: CollectionInfo) -> None:
+        self.folder = folder
+        self.info = info
+        self.pictures = _open_table(folder, PICTURES)
+        self.skipped = _open_table(folder, SKIPPED)
+
+    @classmethod
+    def open(cls, folder: str | Path) -> Collection:
+        """Open what ``polyglance index`` has made.
+
+        Raises:
+            CollectionError: there is none, it is damaged, or a newer Polyglance made it.
+        """
+        path = Path(folder)
+        return cls(path, read_info(path))
+
+    def check_model(self, *, name: str, fingerprint: str) -> None:
+        """Refuse a model whose embeddings cannot be compared with the ones stored here.
+
+        Raises:
+            CollectionError: it is not the model that filled the collection.
+        """
+        if fingerprint != self.info.fingerprint:
+            raise CollectionError(
+                f"{self.folder} was filled by the model {self.info.model!r} "
+                f"({self.info.fingerprint[:12]}) and cannot be used with {name!r} "
+                f"({fingerprint[:12]}): their embeddings are not comparable. "
+                f"Use that model, or index into another collection"
+            )
+
+    def refresh(self) -> int:
+        """Move on to the newest state on disk and return its version."""
+        self.skipped.checkout_latest()
+        self.pictures.checkout_latest()
+        return int(self.pictures.version)
+
+    def __len__(self) -> int:
+        return int(self.pictures.count_rows())
+
+    def known(self) -> dict[str, Known]:
+        """Id → what is remembered of each picture."""
+        columns = ["id", "size", "mtime_ns", "content", "captions"]
+        return {row[0]: Known(*row[1:]) for row in _scan(self.pictures, columns)}
+
+    def known_skipped(self) -> dict[str, Known]:
+        """Id → the size and time that a file had when it could not be read."""
+        rows = _scan(self.skipped, ["id", "size", "mtime_ns"])
+        return {key: Known(size, mtime_ns, "", None) for key, size, mtime_ns in rows}
+
+    def skip_reasons(self) -> list[tuple[str, str]]:
+        """(path, reason) of every file that could not be read, by path."""
+        return sorted(tuple(row) for row in _scan(self.skipped, ["path", "reason"]))
+
+    def ids_at(self, places: Sequence[str]) -> set[str]:
+        """Ids of the pictures at these paths, or below those that end in a slash."""
+        folders = tuple(place for place in places if place.endswith("/"))
+        paths = (stored_path(*row) for row in _scan(self.pictures, ["path", "path_bytes"]))
+        return {picture_id(path) for path in paths if path in places or path.startswith(folders)}
+
+    def rows(self, ids: Iterable[str]) -> dict[str, dict[str, Any]]:
+        """Id → all columns, for those of ``ids`` that are there."""
+        found: dict[str, dict[str, Any]] = {}
+        for condition in id_conditions(ids):
+            for row in self.pictures.search().where(condition).to_arrow().to_pylist():
+                found[row["id"]] = row
+        return found
+
+    def absolute(self, path: str) -> Path:
+        """Where a stored path lies now."""
+        return Path(self.info.root) / path
+
+
+def read_info(folder: Path) -> CollectionInfo:
+    """Read and check ``collection.json``, migrating the collection where its format is older.
+
+    Raises:
+        CollectionError: it is missing, damaged or from the future.
+    """
+    path = folder / INFO_FILE
+    try:
+        content = json.loads(path.read_text("utf-8"))
+        found = int(content["format"])
+    except FileNotFoundError:
+        raise CollectionError(
+            f"there is no collection at {folder}; make one with "
+            f"'polyglance index FOLDER --collection {folder}'"
+        ) from None
+    except OSError as error:
+        raise CollectionError(f"{path}: cannot be read: {error.strerror}") from None
+    except (ValueError, KeyError, TypeError):
+        raise CollectionError(f"{path} is damaged; {_REBUILD}") from None
+    if found > FORMAT:
+        raise CollectionError(
+            f"{folder} has format {found}, made by a newer Polyglance; this one reads up to "
+            f"{FORMAT}. Update Polyglance"
+        )
+    for version in range(found, FORMAT):
+        content = MIGRATIONS[version](folder, content)
+    try:
+        return CollectionInfo.model_validate(content)
+    except ValidationError as error:
+        wrong = ", ".join(".".join(map(str, each["loc"])) for each in error.errors())
+        raise CollectionError(f"{path} is damaged ({wrong}); {_REBUILD}") from None
+
+
+def id_conditions(ids: Iterable[str]) -> Iterator[str]:
+    """SQL conditions that together select ``ids``, each of a bounded length.
+
+    Raises:
+        ValueError: something is not an id; nothing else ever reaches the SQL.
+    """
+    wanted = sorted(set(ids))
+    for key in wanted:
+        if len(key) != 16 or not set(key) <= set("0123456789abcdef"):
+            raise ValueError(f"{key!r} is not the id of a picture")
+    for start in range(0, len(wanted), IDS_PER_FILTER):
+        listed = ", ".join(f"'{key}'" for key in wanted[start : start + IDS_PER_FILTER])
+        yield f"id IN ({listed})"
+
+
+_REBUILD = "delete the collection's folder and index again"
+
+
+def _open_table(folder: Path, name: str) -> Any:
+    try:
+        return connect(folder).open_table(name)
+    except (ValueError, OSError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        raise CollectionError(
+            f"{folder}: the table {name!r} is missing or damaged ({reason}); {_REBUILD}"
+        ) from None
+
+
+def _scan(table: Any, columns: list[str]) -> Iterator[tuple[Any, ...]]:
+    for batch in table.search().select(columns).to_batches():
+        yield from zip(*(batch.column(name).to_pylist() for name in columns), strict=True)

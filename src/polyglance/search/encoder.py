@@ -1,0 +1,30 @@
+"""What searching asks of a model; :class:`polyglance.Retriever` is one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from polyglance.vision.preprocessing import Preprocessing
+
+
+class Encoder(Protocol):
+    """A model that puts pictures and texts into one space."""
+
+    name: str
+    fingerprint: str
+    dimension: int
+    languages: tuple[str, ...]
+    preprocessing: Preprocessing
+
+    def encode_pixels(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """(n, 3, size, size) uint8 → (n, dimension), unit rows."""
+
+    def encode_texts(
+        self, texts: Sequence[str], *, language: str | Sequence[str] | None = None
+    ) -> NDArray[np.float32]:
+        """(n) texts → (n, dimension), unit rows."""

@@ -1,0 +1,280 @@
+"""Bringing a collection up to date with its folder: only what is new or changed is encoded."""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from polyglance.errors import CollectionError
+from polyglance.progress import track
+from polyglance.search.encoder import Encoder
+from polyglance.search.plan import Plan, make_plan
+from polyglance.search.prepare import (
+    Decoded,
+    Familiar,
+    Prepared,
+    Unreadable,
+    ordered_ahead,
+    prepare,
+)
+from polyglance.search.scan import Scan, scan
+from polyglance.search.schema import Skipped, Stored, picture_id, readable
+from polyglance.search.writer import Writer, open_for_writing
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+# A transaction costs some 30 ms, whatever it holds; what is not committed is lost by a kill −9.
+ROWS_PER_COMMIT = 512
+SECONDS_PER_COMMIT = 5.0
+NEVER = -1  # as the time of a file that is to be tried again in any case
+
+
+@dataclass(slots=True, kw_only=True)
+class Summary:
+    """What a run has done.
+
+    Attributes:
+        indexed: pictures that are new or changed.
+        unchanged: pictures left as they were.
+        moved: pictures found again under another path; they were not encoded again.
+        removed: pictures whose files are gone.
+        skipped: (path, reason) of every file that gives no picture, in this run or before.
+        encoded: pictures that went through the model.
+        seconds: from the first file read to the last row written.
+        pictures: in the collection now.
+    """
+
+    indexed: int = 0
+    unchanged: int = 0
+    moved: int = 0
+    removed: int = 0
+    skipped: list[tuple[str, str]] = field(default_factory=list)
+    encoded: int = 0
+    seconds: float = 0.0
+    pictures: int = 0
+
+    @property
+    def images_per_second(self) -> float:
+        """Through the model, all overhead included; 0 where nothing was encoded."""
+        return self.encoded / self.seconds if self.encoded else 0.0
+
+
+def index(
+    source: str | Path,
+    collection: str | Path,
+    *,
+    encoder: Encoder,
+    batch_size: int = 32,
+    workers: int = 2,
+    retry: bool = False,
+    show_progress: bool = False,
+) -> Summary:
+    """Make the collection hold exactly the pictures of a folder or manifest.
+
+    May be interrupted at any time, even by kill −9: what was committed stays (a commit comes every
+    few seconds), and the same call goes on from there.
+
+    Args:
+        source: a folder, or a manifest (``.jsonl`` or ``.parquet``).
+        collection: its folder; made where it does not exist.
+        encoder: the model; a collection accepts only the one that it was begun with.
+        batch_size: pictures encoded at once.
+        workers: threads that read and decode.
+        retry: try again what could not be read before, though it has not changed.
+        show_progress: on stderr.
+
+    Raises:
+        CollectionError: the collection is being written by another process, belongs to another
+            model or folder, or would lose every picture because the folder is empty.
+        ManifestError: the manifest is malformed.
+    """
+    folder = Path(collection)
+    found = scan(source, exclude=folder)
+    with open_for_writing(folder, encoder=encoder, root=found.root) as writer:
+        run = _Run(writer, encoder, found, retry=retry)
+        with track("pictures", len(run.plan.todo), show=show_progress) as advance:
+            run.encode(batch_size=batch_size, workers=workers, advance=advance)
+        run.forget_vanished()
+        writer.tidy()
+        return run.finish()
+
+
+class _Run:
+    """One run over one scan: everything that changes while it goes on."""
+
+    def __init__(self, writer: Writer, encoder: Encoder, found: Scan, *, retry: bool) -> None:
+        self.writer = writer
+        self.encoder = encoder
+        self.scan = found
+        self.started = time.monotonic()
+        self.known = writer.collection.known()
+        self.known_skipped = writer.collection.known_skipped()
+        self.plan = self._plan(retry=retry)
+        self.summary = Summary(unchanged=self.plan.unchanged)
+        # Content → an id whose row has its embedding, unless it was overwritten in this run.
+        self.familiar = {known.content: key for key, known in self.known.items()}
+        self.vanished_contents = Counter(self.known[key].content for key in self.plan.vanished)
+        self._prepare = functools.partial(
+            prepare, root=found.root, preprocessing=encoder.preprocessing
+        )
+        self.decoded: list[Decoded] = []
+        self.copies: list[Familiar] = []
+        self.unreadable: list[Unreadable] = []
+        self.rows: list[Stored] = []
+        self.committed = time.monotonic()
+
+    def encode(self, *, batch_size: int, workers: int, advance: Callable[[int], None]) -> None:
+        """Read, decode and encode what is new or changed, and commit as it comes."""
+        work = functools.partial(self._prepare, is_familiar=self.familiar.__contains__)
+        prepared = ordered_ahead(work, self.plan.todo, workers=workers, ahead=2 * batch_size)
+        try:
+            for each in prepared:
+                self._sort(each)
+                if len(self.decoded) == batch_size:
+                    self._encode_batch()
+                if self._commit_is_due():
+                    self._commit()
+                advance(1)
+        except BaseException:  # Ctrl-C, say: what is encoded is kept, what is not will come again
+            prepared.close()
+            self.decoded = []
+            self._commit()
+            raise
+        self._commit()
+
+    def forget_vanished(self) -> None:
+        """Drop the rows of files that are gone; those that moved are in under their new path."""
+        self.writer.remove_pictures(self.plan.vanished)
+        self.writer.remove_skipped(self.plan.vanished_unreadable)
+        self.summary.removed = len(self.plan.vanished) - self.summary.moved
+
+    def finish(self) -> Summary:
+        """Complete the summary."""
+        collection = self.writer.collection
+        skipped = collection.skip_reasons()
+        skipped += [(readable(path), reason) for path, reason in self.scan.problems]
+        self.summary.skipped = sorted(skipped)
+        self.summary.seconds = time.monotonic() - self.started
+        self.summary.pictures = len(collection)
+        return self.summary
+
+    def _plan(self, *, retry: bool) -> Plan:
+        collection = self.writer.collection
+        if self.known and not self.scan.pictures:
+            raise CollectionError(
+                f"{self.scan.root}: no picture there, but {collection.folder} knows "
+                f"{len(self.known)} of it. Is a disk missing? If they are really gone, delete "
+                f"the collection's folder"
+            )
+        unreachable = self.scan.unreachable
+        return make_plan(
+            self.scan,
+            known=self.known,
+            known_skipped=self.known_skipped,
+            kept=collection.ids_at(unreachable) if unreachable else set(),
+            retry=retry,
+        )
+
+    def _sort(self, each: Prepared) -> None:
+        if isinstance(each, Decoded):
+            self.decoded.append(each)
+        elif isinstance(each, Familiar):
+            self.copies.append(each)
+        else:
+            self.unreadable.append(each)
+
+    def _encode_batch(self) -> None:
+        if not self.decoded:
+            return
+        pixels = np.stack([each.pixels for each in self.decoded])  # (batch, 3, size, size)
+        embeddings = self.encoder.encode_pixels(pixels)  # (batch, dimension)
+        for each, embedding in zip(self.decoded, embeddings, strict=True):
+            self.rows.append(_stored(each, embedding))
+        self.summary.indexed += len(self.decoded)
+        self.summary.encoded += len(self.decoded)
+        self.decoded = []
+
+    def _commit_is_due(self) -> bool:
+        waiting = len(self.rows) + len(self.copies) + len(self.unreadable)
+        late = time.monotonic() - self.committed > SECONDS_PER_COMMIT
+        return waiting >= ROWS_PER_COMMIT or (late and waiting > 0)
+
+    def _commit(self) -> None:
+        copies, self.copies = self._copied_rows(), []
+        self._encode_batch()
+        rows = self.rows + copies
+        self.writer.upsert(rows)
+        ids = {picture_id(row.path) for row in rows}
+        self.writer.remove_skipped(ids & self.known_skipped.keys())
+        self.familiar.update({row.content: picture_id(row.path) for row in rows})
+        self.writer.skip([_skipped(each) for each in self.unreadable])
+        broken = {picture_id(each.file.path) for each in self.unreadable if each.for_good}
+        self.writer.remove_pictures(broken & self.known.keys())
+        self.rows, self.unreadable = [], []
+        self.committed = time.monotonic()
+
+    def _copied_rows(self) -> list[Stored]:
+        """Rows for files with a familiar content: the same embedding under another path."""
+        originals = self.writer.collection.rows(self.familiar[each.content] for each in self.copies)
+        rows = []
+        for each in self.copies:
+            original = originals.get(self.familiar[each.content])
+            if original is None or original["content"] != each.content:
+                # The file that had this content got another in this very run, as in a swap.
+                self._sort(self._prepare(each.file, is_familiar=lambda _content: False))
+            else:
+                self._count_copy(each)
+                rows.append(_copy(each, original))
+        return rows
+
+    def _count_copy(self, each: Familiar) -> None:
+        before = self.known.get(picture_id(each.file.path))
+        if before is not None and before.content == each.content:
+            self.summary.unchanged += 1  # only its time or its captions have changed
+        elif self.vanished_contents[each.content] > 0:
+            self.vanished_contents[each.content] -= 1
+            self.summary.moved += 1
+        else:
+            self.summary.indexed += 1
+
+
+def _stored(each: Decoded, embedding: NDArray[np.float32]) -> Stored:
+    return Stored(
+        path=each.file.path,
+        content=each.content,
+        size=each.file.size,
+        mtime_ns=each.file.mtime_ns,
+        width=each.width,
+        height=each.height,
+        taken=each.taken,
+        captions=each.file.captions,
+        embedding=embedding,
+    )
+
+
+def _copy(each: Familiar, original: dict[str, Any]) -> Stored:
+    return Stored(
+        path=each.file.path,
+        content=each.content,
+        size=each.file.size,
+        mtime_ns=each.file.mtime_ns,
+        width=original["width"],
+        height=original["height"],
+        taken=original["taken"],
+        captions=each.file.captions,
+        embedding=np.asarray(original["embedding"], dtype=np.float32),
+    )
+
+
+def _skipped(each: Unreadable) -> Skipped:
+    file = each.file
+    mtime_ns = file.mtime_ns if each.for_good else NEVER
+    return Skipped(path=file.path, size=file.size, mtime_ns=mtime_ns, reason=each.reason)

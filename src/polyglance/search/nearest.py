@@ -1,0 +1,126 @@
+"""The pictures nearest to a vector: exactly while the collection is small, by its index beyond."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from polyglance.search.vector_index import EXACT_UP_TO, PARTITIONS_PROBED, REFINE_FACTOR
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from numpy.typing import NDArray
+
+    from polyglance.search.collection import Collection
+
+# Looking for a newer version on disk takes a millisecond; no need to do it for every query.
+SECONDS_BETWEEN_LOOKS = 1.0
+COLUMNS = ["id", "path", "path_bytes", "content", "width", "height", "taken", "captions"]
+
+
+class Neighbour(NamedTuple):
+    """A row of the collection and its cosine with the query."""
+
+    row: dict[str, Any]
+    score: float
+
+
+class _Resident(NamedTuple):
+    """A small collection in memory: ``embeddings`` is (rows, dimension), of unit rows."""
+
+    rows: pa.Table
+    embeddings: NDArray[np.float32]
+
+
+class Neighbours:
+    """Finds neighbours in a collection, following its changes; safe to share between threads.
+
+    Args:
+        collection: open for reading.
+        exact_up_to: collections of at most so many rows are kept in memory and searched exactly.
+    """
+
+    def __init__(self, collection: Collection, *, exact_up_to: int = EXACT_UP_TO) -> None:
+        self.collection = collection
+        self.exact_up_to = exact_up_to
+        self._lock = threading.Lock()
+        self._version = -1
+        self._looked = -SECONDS_BETWEEN_LOOKS
+        self._resident: _Resident | None = None
+
+    def nearest(self, vector: NDArray[np.float32], *, top: int) -> list[Neighbour]:
+        """The ``top`` best rows for a unit vector (dimension,), best first; ties by id."""
+        resident = self._current()
+        if resident is None:
+            return self._by_index(vector, top)
+        scores = resident.embeddings @ vector  # (rows,)
+        best = _best(scores, top)
+        rows = resident.rows.take(best).to_pylist()
+        found = [Neighbour(row, float(scores[i])) for row, i in zip(rows, best, strict=True)]
+        return sorted(found, key=_by_score_then_id)
+
+    def row(self, picture_id: str) -> dict[str, Any] | None:
+        """One row without its embedding, or ``None``."""
+        resident = self._current()
+        if resident is None:
+            row = self.collection.rows([picture_id]).get(picture_id)
+            return {name: row[name] for name in COLUMNS} if row else None
+        position = _position(resident, picture_id)
+        return resident.rows.slice(position, 1).to_pylist()[0] if position >= 0 else None
+
+    def embedding(self, picture_id: str) -> NDArray[np.float32] | None:
+        """(dimension,) of one row, or ``None``."""
+        resident = self._current()
+        if resident is None:
+            row = self.collection.rows([picture_id]).get(picture_id)
+            return np.asarray(row["embedding"], dtype=np.float32) if row else None
+        position = _position(resident, picture_id)
+        return resident.embeddings[position] if position >= 0 else None
+
+    def _by_index(self, vector: NDArray[np.float32], top: int) -> list[Neighbour]:
+        search = self.collection.pictures.search(vector).distance_type("dot")
+        search = search.nprobes(PARTITIONS_PROBED).refine_factor(REFINE_FACTOR)
+        found = search.select([*COLUMNS, "_distance"]).limit(top).to_arrow().to_pylist()
+        # LanceDB's "dot" distance is 1 − cosine for unit vectors.
+        neighbours = [Neighbour(row, 1.0 - row.pop("_distance")) for row in found]
+        return sorted(neighbours, key=_by_score_then_id)
+
+    def _current(self) -> _Resident | None:
+        with self._lock:
+            now = time.monotonic()
+            if now - self._looked >= SECONDS_BETWEEN_LOOKS:
+                self._looked = now
+                version = self.collection.refresh()
+                if version != self._version:
+                    self._resident = self._load()
+                    self._version = version
+            return self._resident
+
+    def _load(self) -> _Resident | None:
+        if len(self.collection) > self.exact_up_to:
+            return None
+        columns = [*COLUMNS, "embedding"]
+        table = self.collection.pictures.search().select(columns).to_arrow().combine_chunks()
+        # (rows · dimension,) → (rows, dimension)
+        flat = table["embedding"].combine_chunks().flatten().to_numpy()
+        embeddings = flat.reshape(-1, self.collection.info.dimension)
+        return _Resident(table.drop_columns(["embedding"]), embeddings)
+
+
+def _best(scores: NDArray[np.float32], top: int) -> NDArray[np.intp]:
+    if top >= len(scores):
+        return np.arange(len(scores))
+    return np.argpartition(-scores, top - 1)[:top]
+
+
+def _by_score_then_id(neighbour: Neighbour) -> tuple[float, str]:
+    return -neighbour.score, neighbour.row["id"]
+
+
+def _position(resident: _Resident, picture_id: str) -> int:
+    import pyarrow.compute as pc
+
+    return int(pc.index(resident.rows["id"], picture_id).as_py())

@@ -1,0 +1,180 @@
+"""Asking a collection: by text in any language, by a picture, by both, or for more like one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from polyglance.data.language import is_language_tag, primary_language
+from polyglance.data.text import normalise_text
+from polyglance.errors import QueryError
+from polyglance.search.collection import Collection
+from polyglance.search.encoder import Encoder
+from polyglance.search.nearest import Neighbour, Neighbours
+from polyglance.search.schema import stored_path
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+NOT_GIVEN = "und"  # BCP-47 for an undetermined language
+MAX_TOP = 1000
+MAX_CHARACTERS = 2000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """What is looked for; text and picture together are looked for at once.
+
+    Attributes:
+        text: in NFC, or ``None``.
+        language: BCP-47 tag of the text; ``und`` where it was not given.
+        image: a picture file by path or content, or ``None``.
+    """
+
+    text: str | None = None
+    language: str = NOT_GIVEN
+    image: Path | bytes | None = None
+
+    @classmethod
+    def of(
+        cls, text: str | None, *, language: str | None = None, image: Path | bytes | None = None
+    ) -> Query:
+        """Check and normalise what a user typed.
+
+        Raises:
+            QueryError: there is neither text nor picture, the text is too long, or the language
+                is not a tag.
+        """
+        cleaned = normalise_text(text or "").strip()
+        tag = (language or "").strip() or NOT_GIVEN
+        if not cleaned and image is None:
+            raise QueryError("the query is empty: give words, a picture, or both")
+        if len(cleaned) > MAX_CHARACTERS:
+            raise QueryError(f"the query is longer than {MAX_CHARACTERS} characters")
+        if not is_language_tag(tag):
+            raise QueryError(f"{tag!r} is not a language tag; use one like de, pt-BR or zh-Hant")
+        return cls(text=cleaned or None, language=tag, image=image)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hit:
+    """A picture that was found.
+
+    Attributes:
+        id: of the picture in the collection.
+        path: absolute.
+        score: cosine of query and picture, −1 to 1.
+        width: in pixels.
+        height: in pixels.
+        taken: EXIF date in the camera's local time.
+        content: hex digest of the file.
+    """
+
+    id: str
+    path: Path
+    score: float
+    width: int
+    height: int
+    taken: datetime | None
+    content: str
+
+
+class Searcher:
+    """A collection together with the model that filled it, ready for questions.
+
+    Args:
+        collection: open for reading.
+        encoder: the model that filled it.
+
+    Raises:
+        CollectionError: it is not that model.
+    """
+
+    def __init__(self, collection: Collection, encoder: Encoder) -> None:
+        collection.check_model(name=encoder.name, fingerprint=encoder.fingerprint)
+        self.collection = collection
+        self.encoder = encoder
+        self.neighbours = Neighbours(collection)
+
+    def search(self, query: Query, *, top: int = 10) -> list[Hit]:
+        """The ``top`` best pictures, best first.
+
+        Raises:
+            QueryError: ``top`` is out of range.
+            PictureError: the query's picture cannot be read.
+        """
+        return self._hits(self.embed(query), top)
+
+    def similar(self, picture_id: str, *, top: int = 10) -> list[Hit]:
+        """The ``top`` pictures most like one of the collection, itself left out.
+
+        Raises:
+            QueryError: there is no such picture, or ``top`` is out of range.
+        """
+        embedding = self.neighbours.embedding(picture_id) if _is_id(picture_id) else None
+        if embedding is None:
+            raise QueryError(f"there is no picture {picture_id!r} in this collection")
+        others = [hit for hit in self._hits(embedding, top + 1) if hit.id != picture_id]
+        return others[:top]
+
+    def picture(self, picture_id: str) -> Hit | None:
+        """One picture of the collection by its id, or ``None``."""
+        row = self.neighbours.row(picture_id) if _is_id(picture_id) else None
+        return self._hit(Neighbour(row, 1.0)) if row else None
+
+    def language_warning(self, language: str) -> str | None:
+        """A sentence where the model was trained on known languages and this is none of them."""
+        trained_on = self.encoder.languages
+        primaries = {primary_language(tag) for tag in trained_on}
+        if not primaries or language == NOT_GIVEN or primary_language(language) in primaries:
+            return None
+        return f"the model was not trained on {language}, but on {', '.join(trained_on)}"
+
+    def embed(self, query: Query) -> NDArray[np.float32]:
+        """(dimension,) of unit length; for text and picture the direction of their sum."""
+        import numpy as np
+
+        parts = []
+        if query.text is not None:
+            language = None if query.language == NOT_GIVEN else query.language
+            parts.append(self.encoder.encode_texts([query.text], language=language)[0])
+        if query.image is not None:
+            parts.append(self._embed_picture(query.image))
+        total = np.sum(parts, axis=0, dtype=np.float32)  # (dimension,)
+        length = float(np.linalg.norm(total))
+        return np.asarray(total / max(length, 1e-12), dtype=np.float32)
+
+    def _embed_picture(self, image: Path | bytes) -> NDArray[np.float32]:
+        import numpy as np
+
+        from polyglance.data.decode import open_picture
+
+        preprocessing = self.encoder.preprocessing
+        picture = open_picture(image, target_size=preprocessing.size)
+        pixels: NDArray[np.uint8] = preprocessing(picture)[np.newaxis]  # (1, 3, size, size)
+        embedding: NDArray[np.float32] = self.encoder.encode_pixels(pixels)[0]
+        return embedding
+
+    def _hits(self, vector: NDArray[np.float32], top: int) -> list[Hit]:
+        if not 1 <= top <= MAX_TOP + 1:
+            raise QueryError(f"the number of results must be between 1 and {MAX_TOP}")
+        return [self._hit(each) for each in self.neighbours.nearest(vector, top=top)]
+
+    def _hit(self, neighbour: Neighbour) -> Hit:
+        row: dict[str, Any] = neighbour.row
+        return Hit(
+            id=row["id"],
+            path=self.collection.absolute(stored_path(row["path"], row["path_bytes"])),
+            score=neighbour.score,
+            width=row["width"],
+            height=row["height"],
+            taken=row["taken"],
+            content=row["content"],
+        )
+
+
+def _is_id(text: str) -> bool:
+    return len(text) == 16 and set(text) <= set("0123456789abcdef")

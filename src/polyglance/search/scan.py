@@ -1,0 +1,176 @@
+"""The pictures that a folder or a manifest holds, without opening any of them."""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from polyglance.data.decode import IMAGE_SUFFIXES
+from polyglance.errors import CollectionError
+from polyglance.search.schema import Captions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A picture file.
+
+    Attributes:
+        path: relative to the root with forward slashes, or absolute where it lies outside.
+        size: in bytes.
+        mtime_ns: in nanoseconds.
+        captions: language tag → captions, where a manifest gave some.
+    """
+
+    path: str
+    size: int
+    mtime_ns: int
+    captions: Captions | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Scan:
+    """Everything that was found.
+
+    Attributes:
+        root: absolute folder that the paths are relative to.
+        pictures: in a fixed order: by folder, then by name.
+        problems: (path, reason) of what could not even be looked at.
+        unreachable: those of the problems that say nothing about whether a picture is still there;
+            what a collection knows of them is kept. Paths that end in a slash are folders.
+    """
+
+    root: Path
+    pictures: list[Found] = field(default_factory=list)
+    problems: list[tuple[str, str]] = field(default_factory=list)
+    unreachable: list[str] = field(default_factory=list)
+
+
+def scan(source: str | Path, *, exclude: Path | None = None) -> Scan:
+    """Look through a folder, or read a manifest.
+
+    Args:
+        source: a folder, or a manifest (``.jsonl`` or ``.parquet``).
+        exclude: a folder that is passed over: the collection itself, where it lies inside.
+
+    Raises:
+        CollectionError: ``source`` is neither.
+        ManifestError: the manifest is malformed.
+    """
+    path = Path(source)
+    if path.is_dir():
+        return scan_folder(path, exclude=exclude)
+    if path.is_file():
+        return scan_manifest(path)
+    raise CollectionError(f"{path}: no such folder or manifest; name a folder with pictures")
+
+
+def scan_folder(folder: Path, *, exclude: Path | None = None) -> Scan:
+    """Walk a folder: every file with a picture's suffix that is not hidden.
+
+    Links to files and folders are followed, but every folder is entered once: its own place comes
+    before links to it, so loops end and nothing is found twice. Hidden names (``.``) are passed
+    over, and with them AppleDouble files (``._name``), which look like pictures and are none.
+    """
+    result = Scan(root=folder.resolve())
+    walk = _Walk(result, exclude.resolve() if exclude else None)
+    walk.folder(result.root, "")
+    while walk.linked:
+        path, name = walk.linked.pop(0)
+        walk.folder(path, name)
+    return result
+
+
+def scan_manifest(manifest: Path) -> Scan:
+    """The pictures of a manifest, with their captions; files that are absent are problems."""
+    from polyglance.data.manifest import iterate_manifest
+
+    result = Scan(root=manifest.resolve().parent)
+    seen: set[str] = set()
+    for record in iterate_manifest(manifest):
+        if record.image is None:
+            continue
+        path = _relative(record.image, result.root)
+        if path not in seen:
+            seen.add(path)
+            _note_file(result, record.image, path, captions=record.captions or None)
+    return result
+
+
+class _Walk:
+    """State of one walk: which folders were entered, and which links are still to be followed."""
+
+    def __init__(self, result: Scan, exclude: Path | None) -> None:
+        self.result = result
+        self.exclude = exclude
+        self.entered: set[tuple[int, int]] = set()
+        self.linked: list[tuple[Path, str]] = []
+
+    def folder(self, path: Path, name: str) -> None:
+        """Look through ``path``, known as ``name/`` (relative to the root), and below."""
+        waiting = [(path, name)]
+        while waiting:  # a stack and not recursion: folders may be nested very deeply
+            path, name = waiting.pop()
+            below = self._files_then_folders(path, name)
+            waiting.extend(reversed(below))
+
+    def _files_then_folders(self, path: Path, name: str) -> list[tuple[Path, str]]:
+        try:
+            status = path.stat()
+            if path == self.exclude or not self._first_visit(status):
+                return []
+            with os.scandir(path) as entries:
+                listed = sorted(entries, key=lambda entry: os.fsencode(entry.name))
+        except OSError as error:
+            if not name:
+                raise CollectionError(f"{path}: cannot be read: {error.strerror}") from None
+            self.result.problems.append((f"{name}/", f"folder cannot be read: {error.strerror}"))
+            self.result.unreachable.append(f"{name}/")
+            return []
+        folders: list[tuple[Path, str]] = []
+        for entry in listed:
+            if entry.name.startswith("."):
+                continue
+            child = f"{name}/{entry.name}" if name else entry.name
+            if _is_folder(entry):
+                queue = self.linked if entry.is_symlink() else folders
+                queue.append((Path(entry.path), child))
+            elif os.path.splitext(entry.name)[1].lower() in IMAGE_SUFFIXES:  # noqa: PTH122
+                _note_file(self.result, Path(entry.path), child)
+        return folders
+
+    def _first_visit(self, status: os.stat_result) -> bool:
+        key = (status.st_dev, status.st_ino)
+        new = key not in self.entered
+        self.entered.add(key)
+        return new
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads in circles
+        return False
+
+
+def _note_file(result: Scan, file: Path, path: str, *, captions: Captions | None = None) -> None:
+    try:
+        status = file.stat()
+    except OSError as error:
+        gone = isinstance(error, FileNotFoundError)
+        reason = "a link to nothing" if gone and file.is_symlink() else str(error.strerror)
+        result.problems.append((path, reason))
+        if not gone:
+            result.unreachable.append(path)
+        return
+    if not stat.S_ISREG(status.st_mode):
+        result.problems.append((path, "not a regular file"))
+        return
+    result.pictures.append(
+        Found(path=path, size=status.st_size, mtime_ns=status.st_mtime_ns, captions=captions)
+    )
+
+
+def _relative(file: Path, root: Path) -> str:
+    return file.relative_to(root).as_posix() if file.is_relative_to(root) else file.as_posix()

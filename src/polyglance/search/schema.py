@@ -1,0 +1,162 @@
+"""What a collection stores of each picture, and how its tables look. Never the picture itself."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+    from numpy.typing import NDArray
+
+PICTURES = "pictures"
+SKIPPED = "skipped"
+
+Captions = Mapping[str, Sequence[str]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """One row of the table ``pictures``.
+
+    Attributes:
+        path: relative to the collection's root with forward slashes, or absolute where the picture
+            lies outside; bytes that are not UTF-8 are surrogate escapes, as in :mod:`os`.
+        content: hex digest of the file's bytes.
+        size: of the file, in bytes.
+        mtime_ns: of the file, in nanoseconds.
+        width: in pixels, as one looks at it: EXIF orientation applied.
+        height: in pixels, likewise.
+        taken: EXIF date, in the camera's local time.
+        captions: language tag → captions, where the pictures came from a manifest.
+        embedding: (dimension,) float32, of unit length.
+    """
+
+    path: str
+    content: str
+    size: int
+    mtime_ns: int
+    width: int
+    height: int
+    taken: datetime | None
+    captions: Captions | None
+    embedding: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Skipped:
+    """One row of the table ``skipped``: a file that could not be read, and why."""
+
+    path: str
+    size: int
+    mtime_ns: int
+    reason: str
+
+
+def picture_id(path: str) -> str:
+    """The key of a picture: 16 hex digits that its path decides.
+
+    64 bits: among a million paths two collide with a probability of 3e-8.
+    """
+    return hashlib.blake2b(os.fsencode(path), digest_size=8).hexdigest()
+
+
+def readable(path: str) -> str:
+    r"""``path`` as valid Unicode: bytes that are not UTF-8 become ``\xNN``."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def captions_json(captions: Captions | None) -> str | None:
+    """Captions as the one string that a column holds."""
+    if not captions:
+        return None
+    lists = {language: list(texts) for language, texts in captions.items()}
+    return json.dumps(lists, ensure_ascii=False, sort_keys=True)
+
+
+def pictures_schema(dimension: int) -> pa.Schema:
+    """Columns of the table ``pictures``; ``path_bytes`` only where ``path`` is not UTF-8."""
+    import pyarrow as pa
+
+    return pa.schema(
+        [
+            pa.field("id", pa.string(), nullable=False),
+            pa.field("path", pa.string(), nullable=False),
+            pa.field("path_bytes", pa.binary()),
+            pa.field("content", pa.string(), nullable=False),
+            pa.field("size", pa.int64(), nullable=False),
+            pa.field("mtime_ns", pa.int64(), nullable=False),
+            pa.field("width", pa.int32(), nullable=False),
+            pa.field("height", pa.int32(), nullable=False),
+            pa.field("taken", pa.timestamp("s")),
+            pa.field("captions", pa.string()),
+            pa.field("embedding", pa.list_(pa.float32(), dimension), nullable=False),
+        ]
+    )
+
+
+def skipped_schema() -> pa.Schema:
+    """Columns of the table ``skipped``."""
+    import pyarrow as pa
+
+    return pa.schema(
+        [
+            pa.field("id", pa.string(), nullable=False),
+            pa.field("path", pa.string(), nullable=False),
+            pa.field("size", pa.int64(), nullable=False),
+            pa.field("mtime_ns", pa.int64(), nullable=False),
+            pa.field("reason", pa.string(), nullable=False),
+        ]
+    )
+
+
+def pictures_table(rows: Sequence[Stored], dimension: int) -> pa.Table:
+    """Rows as Arrow, ready to be written in one transaction."""
+    import numpy as np
+    import pyarrow as pa
+
+    matrix = np.stack([row.embedding for row in rows]).astype(np.float32)  # (rows, dimension)
+    columns = {
+        "id": [picture_id(row.path) for row in rows],
+        "path": [readable(row.path) for row in rows],
+        "path_bytes": [_bytes_if_needed(row.path) for row in rows],
+        "content": [row.content for row in rows],
+        "size": [row.size for row in rows],
+        "mtime_ns": [row.mtime_ns for row in rows],
+        "width": [row.width for row in rows],
+        "height": [row.height for row in rows],
+        "taken": [row.taken for row in rows],
+        "captions": [captions_json(row.captions) for row in rows],
+        "embedding": pa.FixedSizeListArray.from_arrays(pa.array(matrix.reshape(-1)), dimension),
+    }
+    return pa.table(columns, schema=pictures_schema(dimension))
+
+
+def skipped_table(rows: Sequence[Skipped]) -> pa.Table:
+    """Skipped files as Arrow."""
+    import pyarrow as pa
+
+    columns = {
+        "id": [picture_id(row.path) for row in rows],
+        "path": [readable(row.path) for row in rows],
+        "size": [row.size for row in rows],
+        "mtime_ns": [row.mtime_ns for row in rows],
+        "reason": [row.reason for row in rows],
+    }
+    return pa.table(columns, schema=skipped_schema())
+
+
+def stored_path(path: str, path_bytes: bytes | None) -> str:
+    """The path of a row as the operating system knows it, also where it is not UTF-8."""
+    return path if path_bytes is None else os.fsdecode(path_bytes)
+
+
+def _bytes_if_needed(path: str) -> bytes | None:
+    raw = os.fsencode(path)
+    return raw if readable(path) != path else None

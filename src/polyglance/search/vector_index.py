@@ -1,0 +1,52 @@
+"""The approximate index over the embeddings of a large collection, kept up to date by itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+# Up to here every query is compared with every embedding, in memory: exact, and 2 ms a query.
+EXACT_UP_TO = 50_000
+# The index's partitions are laid out for the rows it was built on; grown by this, it is rebuilt.
+GROWTH_BEFORE_REBUILD = 4
+# Of the partitions, so many are read for a query: generously, since queries by text lie in another
+# region than the pictures do. For each hit, so many candidates are compared exactly.
+PARTITIONS_PROBED = 40
+REFINE_FACTOR = 5
+_NAME = "neighbours_of_"
+
+
+def refresh_index(table: Any, *, rows: int) -> None:
+    """Build the index where there is none and ``rows`` are many; rebuild it where they outgrew it.
+
+    Rows that came since are added to it by the table's ``optimize()``, and found by comparing
+    each until then.
+    """
+    if rows <= EXACT_UP_TO:
+        return
+    built_on = rows_of_index(table)
+    if built_on is not None and rows < GROWTH_BEFORE_REBUILD * built_on:
+        return
+    build_index(table, rows=rows)
+
+
+def build_index(table: Any, *, rows: int) -> None:
+    """Build the index anew and drop the older one."""
+    from lancedb.index import IvfSq
+
+    old = [index.name for index in table.list_indices() if index.name.startswith(_NAME)]
+    name = f"{_NAME}{rows}"
+    config = IvfSq(distance_type="dot", num_partitions=round(rows**0.5))
+    table.create_index("embedding", config=config, name=name, replace=True)
+    for each in old:
+        if each != name:
+            table.drop_index(each)
+
+
+def rows_of_index(table: Any) -> int | None:
+    """How many rows the table's index was built on; ``None`` where it has none."""
+    built = [
+        int(index.name.removeprefix(_NAME))
+        for index in table.list_indices()
+        if index.name.startswith(_NAME)
+    ]
+    return max(built, default=None)

@@ -1,0 +1,173 @@
+"""Writing into a collection: in batches, one writer at a time, tidied up as it grows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from polyglance.data.files import replaced_when_complete
+from polyglance.errors import CollectionError
+from polyglance.search.collection import (
+    FORMAT,
+    INFO_FILE,
+    Collection,
+    CollectionInfo,
+    id_conditions,
+)
+from polyglance.search.encoder import Encoder
+from polyglance.search.lance import TABLES_FOLDER, connect
+from polyglance.search.lock import LOCK_FILE, writer_lock
+from polyglance.search.schema import (
+    PICTURES,
+    SKIPPED,
+    Skipped,
+    Stored,
+    pictures_schema,
+    pictures_table,
+    skipped_schema,
+    skipped_table,
+)
+from polyglance.search.vector_index import refresh_index
+
+# Every transaction leaves a fragment; queries slow down with their number.
+COMMITS_BEFORE_COMPACTION = 100
+# A reader that opened an older version may still be at it for so long.
+KEEP_OLD_VERSIONS = timedelta(hours=1)
+
+
+class Writer:
+    """The one process that may change a collection; made by :func:`open_for_writing`.
+
+    Every method is one transaction a table, and doing it twice changes nothing.
+    """
+
+    def __init__(self, collection: Collection) -> None:
+        self.collection = collection
+        self._commits = 0
+
+    def upsert(self, rows: Sequence[Stored]) -> None:
+        """Insert pictures, or replace those with the same path."""
+        if not rows:
+            return
+        table = pictures_table(rows, self.collection.info.dimension)
+        with self._plainly():
+            _merge(self.collection.pictures, table)
+        self._committed()
+
+    def skip(self, rows: Sequence[Skipped]) -> None:
+        """Remember that files could not be read, and why."""
+        if not rows:
+            return
+        with self._plainly():
+            _merge(self.collection.skipped, skipped_table(rows))
+        self._committed()
+
+    def remove_pictures(self, ids: Iterable[str]) -> None:
+        """Forget pictures."""
+        for condition in id_conditions(ids):
+            with self._plainly():
+                self.collection.pictures.delete(condition)
+            self._committed()
+
+    def remove_skipped(self, ids: Iterable[str]) -> None:
+        """Forget that files could not be read."""
+        for condition in id_conditions(ids):
+            with self._plainly():
+                self.collection.skipped.delete(condition)
+            self._committed()
+
+    def tidy(self) -> None:
+        """Compact the tables and bring the vector index up to date."""
+        if self._commits:
+            self._compact()
+        with self._plainly():
+            refresh_index(self.collection.pictures, rows=len(self.collection))
+
+    def _committed(self) -> None:
+        self._commits += 1
+        if self._commits >= COMMITS_BEFORE_COMPACTION:
+            self._compact()
+
+    def _compact(self) -> None:
+        with self._plainly():
+            for table in (self.collection.pictures, self.collection.skipped):
+                table.optimize(cleanup_older_than=KEEP_OLD_VERSIONS)
+        self._commits = 0
+
+    @contextmanager
+    def _plainly(self) -> Iterator[None]:
+        """A full disk, or one that went away, is the user's to mend and no bug of ours."""
+        try:
+            yield
+        except (OSError, RuntimeError) as error:
+            reason = str(error).splitlines()[0]
+            raise CollectionError(
+                f"{self.collection.folder}: cannot be written ({reason}); what was written before "
+                f"is safe, the same command goes on from there"
+            ) from error
+
+
+@contextmanager
+def open_for_writing(folder: Path, *, encoder: Encoder, root: Path) -> Iterator[Writer]:
+    """Open a collection, or make it where there is none, as its only writer.
+
+    Args:
+        folder: of the collection.
+        encoder: the model whose embeddings will be written.
+        root: absolute folder that the pictures' paths are relative to.
+
+    Raises:
+        CollectionError: another process is writing; another model or another root filled the
+            collection; or the folder holds something else.
+    """
+    _make_folder(folder)
+    with writer_lock(folder):
+        if not (folder / INFO_FILE).exists():
+            _create(folder, encoder=encoder, root=root)
+        collection = Collection.open(folder)
+        collection.check_model(name=encoder.name, fingerprint=encoder.fingerprint)
+        if Path(collection.info.root) != root:
+            raise CollectionError(
+                f"{folder} holds the pictures of {collection.info.root}, not of {root}; "
+                f"choose another --collection (if the pictures have moved there as a whole, "
+                f"change 'root' in {folder / INFO_FILE})"
+            )
+        yield Writer(collection)
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        strangers = {entry.name for entry in folder.iterdir()} - {LOCK_FILE, TABLES_FOLDER}
+    except OSError as error:
+        raise CollectionError(f"{folder}: cannot be a collection: {error.strerror}") from None
+    leftovers = {name for name in strangers if name.startswith(f".{Path(INFO_FILE).stem}-")}
+    if INFO_FILE not in strangers and strangers - leftovers:
+        raise CollectionError(
+            f"{folder} is not a collection, and not empty; choose a new folder for --collection"
+        )
+
+
+def _create(folder: Path, *, encoder: Encoder, root: Path) -> None:
+    """Tables first: the description makes the collection valid and so comes last."""
+    database = connect(folder)
+    schema = pictures_schema(encoder.dimension)
+    database.create_table(PICTURES, schema=schema, mode="overwrite")
+    database.create_table(SKIPPED, schema=skipped_schema(), mode="overwrite")
+    info = CollectionInfo(
+        format=FORMAT,
+        model=encoder.name,
+        fingerprint=encoder.fingerprint,
+        dimension=encoder.dimension,
+        root=str(root),
+        created=datetime.now(UTC).replace(microsecond=0),
+    )
+    with replaced_when_complete(folder / INFO_FILE) as temporary:
+        temporary.write_text(info.model_dump_json(indent=2) + "\n", "utf-8")
+
+
+def _merge(table: object, rows: object) -> None:
+    merge = table.merge_insert("id")  # type: ignore[attr-defined]
+    merge.when_matched_update_all().when_not_matched_insert_all().execute(rows)
