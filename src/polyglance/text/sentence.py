@@ -1,0 +1,121 @@
+"""The frozen sentence encoder, and the part behind it that learns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from polyglance.data.text import normalise_text
+from polyglance.features import Features
+from polyglance.heads import ProjectionHead
+from polyglance.text.base import TextEncoder
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+class Embedder(Protocol):
+    """What embeds texts: :class:`~polyglance.text.sentence_encoder.SentenceEncoder`."""
+
+    dimension: int
+
+    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """(texts,) → (texts, dimension)."""
+        ...
+
+
+class SentenceTextEncoder(TextEncoder):
+    """Sentence embeddings from an encoder that never learns, and a head that does.
+
+    Embedding is by far the dearest part and gives the same row for the same text always, so rows
+    are kept in memory: a caption is embedded in the first epoch only.
+
+    Args:
+        encoder: strings → rows. It is no module, and no part of a checkpoint.
+        head: from its rows into the joint space, with unit rows.
+        kept_texts: how many texts' rows to keep (2 KB each at 512 dimensions); the oldest go
+            first, 0 keeps none.
+
+    Raises:
+        ValueError: ``kept_texts`` is negative.
+    """
+
+    def __init__(
+        self,
+        *,
+        encoder: Embedder,
+        head: ProjectionHead | ResidualHead,
+        kept_texts: int = 100_000,
+    ) -> None:
+        super().__init__()
+        if kept_texts < 0:
+            raise ValueError(f"kept_texts is {kept_texts}; 0 keeps none")
+        self.dimension = head.dimension
+        self.encoder = encoder
+        self.head = head
+        self.kept_texts = kept_texts
+        self._rows: dict[str, NDArray[np.float32]] = {}
+
+    def prepare(
+        self,
+        texts: Sequence[str],
+        languages: Sequence[str],  # noqa: ARG002
+    ) -> dict[str, Tensor]:
+        """``embeddings`` float32 (texts, encoder's dimension); the encoder needs no language."""
+        texts = [normalise_text(text) for text in texts]
+        rows = {text: self._rows[text] for text in texts if text in self._rows}
+        missing = list(dict.fromkeys(text for text in texts if text not in rows))
+        if missing:
+            rows.update(zip(missing, self.encoder.embed(missing), strict=True))
+            self._keep(missing, rows)
+        empty = np.empty((0, self.encoder.dimension), np.float32)
+        stacked = np.stack([rows[text] for text in texts]) if texts else empty
+        return {"embeddings": torch.from_numpy(stacked)}
+
+    def forward(self, inputs: dict[str, Tensor]) -> Features:
+        """(texts, encoder's dimension) → Features; moved to where the weights are."""
+        device = next(self.head.parameters()).device
+        return Features(self.head(inputs["embeddings"].to(device)))
+
+    def parts(self) -> dict[str, nn.Module]:
+        """``head`` alone: the encoder never learns."""
+        return {"head": self.head}
+
+    def _keep(self, texts: Iterable[str], rows: dict[str, NDArray[np.float32]]) -> None:
+        for text in texts:
+            self._rows[text] = rows[text].copy()  # not a view that holds its whole batch
+        while len(self._rows) > self.kept_texts:
+            del self._rows[next(iter(self._rows))]
+
+
+class ResidualHead(nn.Module):
+    """A perceptron beside the identity: it starts near the space that it came from.
+
+    Args:
+        dimension: of the input and of the output.
+        hidden: width of the hidden layer.
+        dropout: probability, on the hidden layer.
+
+    Raises:
+        ValueError: a dimension is not positive.
+    """
+
+    def __init__(self, *, dimension: int, hidden: int, dropout: float = 0.0) -> None:
+        super().__init__()
+        if min(dimension, hidden) < 1:
+            raise ValueError("every dimension of a residual head must be positive")
+        self.dimension = dimension
+        last = nn.Linear(hidden, dimension)
+        nn.init.zeros_(last.bias)
+        self.layers = nn.Sequential(
+            nn.Linear(dimension, hidden), nn.GELU(), nn.Dropout(dropout), last
+        )
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """(..., dimension) → (..., dimension) with unit rows."""
+        return functional.normalize(inputs + self.layers(inputs), dim=-1)

@@ -1,0 +1,221 @@
+"""Texts to numbered tokens, by a tokenizer trained here or taken from a pretrained model."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Literal
+
+import torch
+from tokenizers import Tokenizer as Backend
+from torch import Tensor
+
+from polyglance.data.language import primary_language
+from polyglance.data.text import normalise_text
+from polyglance.errors import ModelError
+from polyglance.text.vocabulary import BYTES, SPECIAL, byte_pairs, word_level
+
+FILE_NAME = "tokenizer.json"
+
+
+class Tokenizer:
+    """Strings in, padded ids and a mask out.
+
+    Every text is brought to NFC first. ``<start>`` and ``<end>`` stand around it (or whatever a
+    pretrained tokenizer puts there), so that an empty text still has tokens; a text that is too
+    long loses words from its end and keeps ``<end>``. Names of special tokens inside a text are
+    plain text.
+
+    Args:
+        backend: of the ``tokenizers`` library, with its padding set.
+
+    Raises:
+        ValueError: ``backend`` does not say how it pads, and so not which id pads.
+    """
+
+    def __init__(self, backend: Backend) -> None:
+        if not backend.padding:
+            raise ValueError("the tokenizer does not say which id pads; call enable_padding first")
+        backend.encode_special_tokens = True  # a text may say "<end>" and mean it
+        self.pad_id: int = backend.padding["pad_id"]
+        self._language_ids = {
+            token.content.removeprefix("<language:").removesuffix(">"): number
+            for number, token in backend.get_added_tokens_decoder().items()
+            if token.content.startswith("<language:")
+        }
+        self._backend = backend
+
+    def __len__(self) -> int:
+        """Size of the vocabulary."""
+        return int(self._backend.get_vocab_size())
+
+    @property
+    def fingerprint(self) -> str:
+        """Hex SHA-256 over everything that decides which ids a text becomes."""
+        return hashlib.sha256(self._description().encode()).hexdigest()
+
+    @property
+    def vocabulary(self) -> dict[str, int]:
+        """Token → id."""
+        return dict(self._backend.get_vocab())
+
+    def pieces(self, text: str) -> list[str]:
+        """The tokens of one text, whole, without those that stand around it."""
+        self._backend.no_truncation()
+        return list(self._backend.encode(_readable(text), add_special_tokens=False).tokens)
+
+    def encode_batch(
+        self,
+        texts: Sequence[str],
+        languages: Sequence[str] | None = None,
+        *,
+        max_length: int = 64,
+    ) -> tuple[Tensor, Tensor]:
+        """Encode texts together, padded to the longest of them.
+
+        Args:
+            texts: any strings.
+            languages: one BCP-47 tag a text; used only by a tokenizer that was trained with
+                languages, which then puts the tag's token second.
+            max_length: tokens at most, with those around the text.
+
+        Returns:
+            ids, int64 (texts, length), and mask, bool (texts, length): true where a token is.
+
+        Raises:
+            ValueError: there is no room for a word, or not one language a text.
+        """
+        tags = self._tags(languages, texts=len(texts))
+        tagged = tags is not None
+        around = self._backend.num_special_tokens_to_add(False) + tagged
+        if max_length <= around:
+            raise ValueError(f"max_length {max_length} leaves no room beside {around} tokens")
+        if not texts:
+            return torch.zeros(0, 0, dtype=torch.int64), torch.zeros(0, 0, dtype=torch.bool)
+        self._backend.enable_truncation(max_length - tagged)
+        encodings = self._backend.encode_batch([_readable(text) for text in texts])
+        ids = torch.tensor([each.ids for each in encodings])  # (texts, length)
+        mask = torch.tensor([each.attention_mask for each in encodings], dtype=torch.bool)
+        if tags is not None:
+            ids = torch.cat([ids[:, :1], tags, ids[:, 1:]], dim=1)  # (texts, length + 1)
+            mask = torch.cat([mask[:, :1], mask], dim=1)  # (texts, length + 1)
+        return ids, mask
+
+    def save(self, path: Path) -> None:
+        """Write one JSON file, in the format of the ``tokenizers`` library."""
+        path.write_text(self._description(), encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: Path) -> Tokenizer:
+        """Read what :meth:`save` wrote.
+
+        Raises:
+            ModelError: the file is absent, or is no tokenizer.
+        """
+        try:
+            return cls(Backend.from_str(path.read_text(encoding="utf-8")))
+        except FileNotFoundError:
+            raise ModelError(f"{path} is missing; copy the checkpoint's folder whole") from None
+        except Exception as error:  # the library raises bare Exceptions
+            raise ModelError(
+                f"{path} is not a tokenizer ({error}); restore the checkpoint that it came with"
+            ) from None
+
+    @classmethod
+    def train(
+        cls,
+        texts: Iterable[str],
+        *,
+        kind: Literal["word", "bpe"] = "word",
+        vocabulary_size: int = 16_000,
+        min_frequency: int = 2,
+        lowercase: bool = True,
+        languages: Sequence[str] = (),
+    ) -> Tokenizer:
+        """Learn a vocabulary; the same texts, in any order, give the same tokenizer.
+
+        Args:
+            texts: of the training split only.
+            kind: whole words, or byte pairs; see :mod:`polyglance.text.vocabulary`.
+            vocabulary_size: at most, special tokens included.
+            min_frequency: occurrences that a word, or a merge, must have.
+            lowercase: fold case.
+            languages: tags that get a token of their own by their primary subtag, so ``no`` and
+                ``no-x-engine`` share one; all others share another. Without any, texts carry no
+                language.
+
+        Raises:
+            ValueError: the vocabulary is too small for its special tokens (and bytes).
+        """
+        primaries = sorted({primary_language(tag) for tag in languages} - {"und"})
+        tags = ["und", *primaries] if primaries else []
+        special = [*SPECIAL, *(f"<language:{tag}>" for tag in tags)]
+        taken = len(special) + (BYTES if kind == "bpe" else 0)
+        if vocabulary_size <= taken:
+            raise ValueError(
+                f"vocabulary_size {vocabulary_size} leaves no room beside {taken} special tokens"
+                + (" and bytes" if kind == "bpe" else "")
+            )
+        learn = byte_pairs if kind == "bpe" else word_level
+        backend = learn(
+            (_readable(text) for text in texts),
+            vocabulary_size=vocabulary_size,
+            min_frequency=min_frequency,
+            special=special,
+            lowercase=lowercase,
+        )
+        return cls(backend)
+
+    @classmethod
+    def from_pretrained(cls, name: str | Path, *, local_files_only: bool = True) -> Tokenizer:
+        """Take a pretrained model's own tokenizer.
+
+        Args:
+            name: a local folder or a hub name.
+            local_files_only: do not use the network.
+
+        Raises:
+            ModelError: it is not there, or it has no fast version, or it cannot pad.
+        """
+        from transformers import AutoTokenizer
+
+        try:
+            loaded = AutoTokenizer.from_pretrained(str(name), local_files_only=local_files_only)
+        except (OSError, ValueError) as error:
+            raise ModelError(
+                f"no tokenizer at {str(name)!r}: {error}; name a folder that holds "
+                "tokenizer.json and tokenizer_config.json"
+            ) from None
+        backend = getattr(loaded, "backend_tokenizer", None)
+        if backend is None or loaded.pad_token_id is None:
+            raise ModelError(
+                f"the tokenizer at {str(name)!r} has no fast version, or no padding token; "
+                "save it anew with both (tokenizer.json, pad_token)"
+            )
+        backend = Backend.from_str(backend.to_str())  # our own, since we set its truncation
+        backend.enable_padding(pad_id=loaded.pad_token_id, pad_token=loaded.pad_token)
+        return cls(backend)
+
+    def _tags(self, languages: Sequence[str] | None, *, texts: int) -> Tensor | None:
+        """(texts, 1) ids of the languages' tokens, where there are any."""
+        if languages is None:
+            return None
+        if len(languages) != texts:
+            raise ValueError(f"{texts} texts but {len(languages)} languages")
+        if not self._language_ids:
+            return None
+        other = self._language_ids["und"]
+        ids = [self._language_ids.get(primary_language(tag), other) for tag in languages]
+        return torch.tensor(ids, dtype=torch.int64)[:, None]
+
+    def _description(self) -> str:
+        described = json.loads(self._backend.to_str())
+        described["truncation"] = None  # set anew by each call: no part of what it is
+        return json.dumps(described, ensure_ascii=False, sort_keys=True)
+
+
+def _readable(text: str) -> str:
+    """NFC, and question marks for the lone surrogates that UTF-8 cannot hold."""
+    return normalise_text(text.encode("utf-8", "replace").decode("utf-8"))
