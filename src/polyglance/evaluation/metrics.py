@@ -85,7 +85,7 @@ def metrics(ranks: Ranks) -> Metrics:
 MEANS = (*RECALLS, "MeanR", "MRR", "nDCG@10")
 
 
-def query_values(ranks: Ranks) -> NDArray[np.float64]:
+def query_values(ranks: Ranks) -> NDArray[np.floating]:
     """(queries, 6): what each query adds to the metrics named in :data:`MEANS`."""
     best = ranks.best.astype(np.float64)
     recalls = [100.0 * (best <= int(name[2:])) for name in RECALLS]
@@ -97,7 +97,7 @@ def recall_curve(ranks: Ranks, cutoffs: tuple[int, ...]) -> list[float]:
     return [100.0 * float((ranks.best <= cutoff).mean()) for cutoff in cutoffs]
 
 
-def _ndcg(positives: NDArray[np.int64]) -> NDArray[np.float64]:
+def _ndcg(positives: NDArray[np.int64]) -> NDArray[np.floating]:
     """(queries, most positives) ascending ranks, 0 for none → (queries,) nDCG@10."""
     gains = np.where(
         (positives >= 1) & (positives <= CUTOFF), 1.0 / np.log2(1.0 + positives.clip(1)), 0.0
