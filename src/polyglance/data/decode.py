@@ -27,7 +27,8 @@ IMAGE_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".webp", ".gif", ".bmp"}
     | {".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm", ".avif", ".heic", ".heif"}
 )
-MAX_PIXELS = 200_000_000  # 600 MB in RGB; above the 108 megapixels of a large telephone photo
+MAX_PIXELS = 128_000_000  # 384 MB in RGB; a 108-megapixel telephone photo passes
+_REDUCED = 2  # a JPEG that is decoded at a fraction may be so much larger: 200-megapixel telephones
 
 # Only formats that hold photos and that Pillow decodes by itself: EPS, say, would run Ghostscript.
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "DIB", "TIFF", "PPM", "AVIF")
@@ -60,7 +61,8 @@ def open_picture(
 
     Args:
         source: a path, the bytes of a file, or a binary file open at its start (left open).
-        max_pixels: pictures whose header promises more are refused before they are decoded.
+        max_pixels: pictures that would be decoded to more are refused before that; so is a JPEG of
+            more than twice as many, at whatever size it would be decoded.
         target_size: the size in pixels to which the shorter side will be reduced. With it a large
             JPEG is decoded at 1/2, 1/4 or 1/8 of its size, never below twice the target, which is
             several times faster and hardly visible after the reduction.
@@ -71,9 +73,13 @@ def open_picture(
     Raises:
         PictureError: with a short reason, naming the path where there is one.
     """
-    with _opened(source, max_pixels) as image:
+    with _opened(source) as image:
+        width, height = image.size
         if target_size is not None:
             image.draft(image.mode, (2 * target_size, 2 * target_size))  # JPEG only
+        pixels = max(image.width * image.height, width * height // _REDUCED)
+        if pixels > max_pixels:
+            raise PictureError(f"{width} × {height} pixels, more than the limit of {max_pixels:,}")
         image.load()
         picture = _to_rgb(_upright(image))
         if picture is image:
@@ -82,17 +88,17 @@ def open_picture(
         return picture
 
 
-def picture_size_and_date(source: PictureSource, *, max_pixels: int = MAX_PIXELS) -> PictureFacts:
+def picture_size_and_date(source: PictureSource) -> PictureFacts:
     """Read size and date from the header, without decoding the pixels.
 
     Args:
         source: as for `open_picture`.
-        max_pixels: as for `open_picture`.
 
     Raises:
-        PictureError: where the header cannot be read. A picture cut short is not noticed.
+        PictureError: where the header cannot be read. A picture cut short, or too large to be
+            decoded, is not noticed.
     """
-    with _opened(source, max_pixels) as image:
+    with _opened(source) as image:
         exif = _exif(image)
         width, height = image.size
         if exif.get(_ORIENTATION) in (5, 6, 7, 8) and image.format != "TIFF":
@@ -101,16 +107,11 @@ def picture_size_and_date(source: PictureSource, *, max_pixels: int = MAX_PIXELS
 
 
 @contextmanager
-def _opened(source: PictureSource, max_pixels: int) -> Iterator[Image]:
+def _opened(source: PictureSource) -> Iterator[Image]:
     """Open a picture's header; whatever goes wrong until the block ends is a `PictureError`."""
     name = f"{source}: " if isinstance(source, (str, Path)) else ""
     try:
         with _binary_file(source) as file, _identify(file) as image:
-            width, height = image.size
-            if width * height > max_pixels:
-                raise PictureError(
-                    f"{width} × {height} pixels, more than the limit of {max_pixels:,}"
-                )
             yield image
     except PictureError as error:
         raise PictureError(f"{name}{error}") from None
@@ -208,8 +209,9 @@ def _to_rgb(image: Image) -> Image:
         image = _eight_bits(image)
     if image.has_transparency_data:
         image = image.convert("RGBA")
-        white = PillowImage.new("RGBA", image.size, "white")
-        image = PillowImage.alpha_composite(white, image)
+        white = PillowImage.new("RGB", image.size, "white")
+        white.paste(image, mask=image.getchannel("A"))
+        return white
     return image if image.mode == "RGB" else image.convert("RGB")
 
 

@@ -141,7 +141,9 @@ def _path_below(root: Path, path: Path | None, field: str) -> str | None:
         if candidate.is_relative_to(root):
             return candidate.relative_to(root).as_posix()
     raise FieldError(
-        field, f"'{path}' lies outside the manifest's folder '{root}'; write the manifest above it"
+        field,
+        f"'{path}' lies outside the manifest's folder '{root}'; write the manifest above the "
+        "pictures, or put a link to them beside it (polyglance data prepare --link)",
     )
 
 

@@ -1,0 +1,101 @@
+"""An inspection as text: tables on a terminal, aligned columns elsewhere."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from polyglance.data.inspect import Inspection, LanguageCounts, Place, Spread
+
+_SHOWN = 10  # the JSON has them all
+_COUNTS = ("split", "language", "pictures", "captions", "repeated", "characters", "words")
+_OVERLAPS = ("language", "on several pictures", "in several splits", "most often")
+
+
+def print_inspection(inspection: Inspection) -> None:
+    """Print counts by split and language, then what is wrong."""
+    _print_table("Captions (lengths: least – median – most)", _COUNTS, list(_counts(inspection)))
+    _print_table("The same captions", _OVERLAPS, list(_overlap_rows(inspection)))
+    for split, counts in inspection.splits.items():
+        if counts.without_captions:
+            print(f"{split}: {counts.without_captions} of {counts.pictures} without captions")
+    _print_list("missing", [f"{_place(place)}: {path}" for place, path in inspection.missing])
+    _print_list(
+        "cannot be opened",
+        [f"{_place(place)}: {reason}" for place, reason in inspection.unreadable],
+    )
+    _print_list("copies within a split", [_group(places) for places in inspection.duplicates])
+    _print_list("leaks: in more than one split", [_group(places) for places in inspection.leaks])
+
+
+def _counts(inspection: Inspection) -> Iterator[tuple[str, ...]]:
+    for split, counts in inspection.splits.items():
+        for tag, language in counts.captions.items():
+            yield (split, tag, *_numbers(language))
+        for tag, language in counts.machine_translated.items():
+            yield (split, f"{tag} (machine)", *_numbers(language))
+        for tag, sentences in counts.parallel.items():
+            yield (split, f"{tag} (parallel)", str(sentences), str(sentences), "", "", "")
+
+
+def _numbers(language: LanguageCounts) -> tuple[str, ...]:
+    return (
+        str(language.pictures),
+        str(language.captions),
+        str(language.repeated),
+        _spread(language.characters),
+        "" if language.words is None else _spread(language.words),
+    )
+
+
+def _overlap_rows(inspection: Inspection) -> Iterator[tuple[str, ...]]:
+    for tag, overlap in inspection.overlaps.items():
+        example = f"{overlap.examples[0][1]} × {overlap.examples[0][0]}" if overlap.examples else ""
+        yield tag, str(overlap.several_pictures), str(overlap.several_splits), example
+
+
+def _spread(spread: Spread) -> str:
+    return f"{spread.minimum} – {spread.median:g} – {spread.maximum}"
+
+
+def _place(place: Place) -> str:
+    return f"{place.split} {place.id}"
+
+
+def _group(places: Sequence[Place]) -> str:
+    return " = ".join(_place(place) for place in places)
+
+
+def _print_list(title: str, lines: Sequence[str]) -> None:
+    print(f"{title}: {len(lines) or 'none'}")
+    for line in islice(lines, _SHOWN):
+        print(f"  {line}")
+    if len(lines) > _SHOWN:
+        print(f"  … and {len(lines) - _SHOWN} more")
+
+
+def _print_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    if not rows:
+        return
+    if sys.stdout.isatty():
+        from rich.console import Console
+        from rich.markup import escape
+        from rich.table import Table
+
+        table = Table(title=title, title_justify="left")
+        for column, name in enumerate(header):
+            table.add_column(name, justify="right" if rows[0][column].isdigit() else "left")
+        for row in rows:
+            table.add_row(*map(escape, row))
+        Console().print(table)
+        return
+    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+    print(title)
+    for row in (header, *rows):
+        print(
+            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        )
+    print()
