@@ -1,0 +1,46 @@
+"""What a reader must know before believing the numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from polyglance.data.language import primary_language
+
+if TYPE_CHECKING:
+    from polyglance.data.record import Record
+
+
+def caveats(
+    records: Sequence[Record], *, languages: Sequence[str], known: Sequence[str]
+) -> tuple[str, ...]:
+    """Warnings about leaked pictures and unknown languages.
+
+    Args:
+        records: the pictures that were measured.
+        languages: that were measured.
+        known: languages that the model was trained on; empty where the model does not say.
+    """
+    found = []
+    coco = sum("train2014" in _name(record) for record in records)
+    if coco:
+        # 800 of XTD10's 1,000 pictures are COCO training pictures.
+        found.append(
+            f"{coco} of {len(records)} pictures are from COCO train2014 (as most of XTD10 is): "
+            "a model trained on COCO has seen them; leave them out before comparing"
+        )
+    training = sum(record.split == "train" for record in records)
+    if training:
+        found.append(
+            f"{training} of {len(records)} pictures belong to the split 'train': these numbers "
+            "show memory, not skill, if the model was trained on them"
+        )
+    primary = {primary_language(tag) for tag in known}
+    unknown = [tag for tag in languages if known and primary_language(tag) not in primary]
+    if unknown:
+        found.append(f"the model was not trained on {', '.join(unknown)}")
+    return tuple(found)
+
+
+def _name(record: Record) -> str:
+    return record.image.name if record.image is not None else record.id

@@ -1,0 +1,178 @@
+"""A manifest's pictures and texts through a model; pictures that cannot be read are set aside."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from polyglance.data.dataset import decode
+from polyglance.errors import ConfigError, PictureError
+from polyglance.evaluation.protocol import Texts
+from polyglance.evaluation.results import Skipped
+from polyglance.progress import track
+
+if TYPE_CHECKING:
+    from polyglance.data.record import Record
+    from polyglance.vision.preprocessing import Preprocessing
+
+TEXTS_AT_ONCE = 2048
+WORKERS = 2
+
+
+class Encoder(Protocol):
+    """A model that can be evaluated; :class:`polyglance.Retriever` is one."""
+
+    name: str
+    fingerprint: str
+    dimension: int
+    languages: tuple[str, ...]
+    preprocessing: Preprocessing
+
+    def encode_pixels(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """(n, 3, size, size) uint8 → (n, dimension), unit rows."""
+
+    def encode_texts(
+        self, texts: Sequence[str], *, language: str | Sequence[str] | None = None
+    ) -> NDArray[np.float32]:
+        """(n) texts → (n, dimension), unit rows."""
+
+
+class EncodedPictures(NamedTuple):
+    """Pictures that could be read, and those that could not.
+
+    Attributes:
+        embeddings: (readable, dim).
+        records: (readable,) theirs, in the order of the manifest.
+        skipped: the others, with reasons.
+    """
+
+    embeddings: NDArray[np.float32]
+    records: list[Record]
+    skipped: tuple[Skipped, ...]
+
+
+def encode_pictures(
+    encoder: Encoder, records: Sequence[Record], *, batch_size: int, show_progress: bool
+) -> EncodedPictures:
+    """Decode in threads, one batch ahead of the encoder.
+
+    Raises:
+        PictureError: not one picture can be read.
+    """
+    kept: list[Record] = []
+    skipped: list[Skipped] = []
+    parts: list[NDArray[np.float32]] = []
+    with track("pictures", len(records), show=show_progress) as advance:
+        for batch, decoded in _ahead(records, encoder.preprocessing, batch_size):
+            pixels = []
+            for record, outcome in zip(batch, decoded, strict=True):
+                if isinstance(outcome, PictureError):
+                    skipped.append(Skipped(str(record.image or record.id), str(outcome)))
+                else:
+                    kept.append(record)
+                    pixels.append(outcome)
+            if pixels:
+                parts.append(encoder.encode_pixels(np.stack(pixels)))  # (readable, dim)
+            advance(len(batch))
+    if not kept:
+        first = f"; {skipped[0].path}: {skipped[0].reason}" if skipped else ""
+        raise PictureError(f"none of {len(records)} pictures can be read{first}")
+    return EncodedPictures(np.concatenate(parts), kept, tuple(skipped))
+
+
+Outcome = NDArray[np.uint8] | PictureError
+
+
+def _ahead(
+    records: Sequence[Record], preprocessing: Preprocessing, batch_size: int
+) -> Iterator[tuple[Sequence[Record], Iterable[Outcome]]]:
+    def attempt(record: Record) -> Outcome:
+        try:
+            return decode(record.image, preprocessing)
+        except PictureError as error:
+            return error
+
+    batches = [records[at : at + batch_size] for at in range(0, len(records), batch_size)]
+    with ThreadPoolExecutor(WORKERS, thread_name_prefix="decode") as pool:
+        try:
+            waiting = pool.map(attempt, batches[0]) if batches else iter(())
+            for number, batch in enumerate(batches, start=1):
+                current = waiting
+                waiting = pool.map(attempt, batches[number]) if number < len(batches) else iter(())
+                yield batch, current
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def encode_captions(
+    encoder: Encoder, records: Sequence[Record], languages: Sequence[str], *, show_progress: bool
+) -> dict[str, Texts]:
+    """Tag → all captions in that language; languages without any are left out."""
+    return _encode(
+        encoder,
+        {
+            tag: [(record.id, text) for record in records for text in record.captions.get(tag, ())]
+            for tag in languages
+        },
+        what="captions",
+        show_progress=show_progress,
+    )
+
+
+def encode_parallel(
+    encoder: Encoder, records: Sequence[Record], languages: Sequence[str], *, show_progress: bool
+) -> dict[str, Texts]:
+    """Tag → the sentences of ``parallel`` in that language; languages without any are left out."""
+    return _encode(
+        encoder,
+        {
+            tag: [(record.id, record.parallel[tag]) for record in records if tag in record.parallel]
+            for tag in languages
+        },
+        what="translations",
+        show_progress=show_progress,
+    )
+
+
+def chosen_languages(records: Sequence[Record], wanted: Sequence[str] | None) -> list[str]:
+    """The languages to measure, those asked for or all that the manifest has captions in.
+
+    Raises:
+        ConfigError: a language that was asked for has no captions, or there are none at all.
+    """
+    present = list(
+        dict.fromkeys(tag for record in records for tag, texts in record.captions.items() if texts)
+    )
+    if not present:
+        raise ConfigError("the manifest has no captions, so there is nothing to evaluate")
+    for tag in wanted or ():
+        if tag not in present:
+            raise ConfigError(
+                f"no captions in language {tag!r}; the manifest has {', '.join(present)}"
+            )
+    return list(dict.fromkeys(wanted)) if wanted else present
+
+
+def _encode(
+    encoder: Encoder,
+    texts: Mapping[str, Sequence[tuple[str, str]]],
+    *,
+    what: str,
+    show_progress: bool,
+) -> dict[str, Texts]:
+    encoded: dict[str, Texts] = {}
+    with track(what, sum(map(len, texts.values())), show=show_progress) as advance:
+        for tag, pairs in texts.items():
+            parts = []
+            for at in range(0, len(pairs), TEXTS_AT_ONCE):
+                some = [text for _, text in pairs[at : at + TEXTS_AT_ONCE]]
+                parts.append(encoder.encode_texts(some, language=tag))  # (texts, dim)
+                advance(len(some))
+            if parts:
+                ids = [image_id for image_id, _ in pairs]
+                encoded[tag] = Texts(np.concatenate(parts), ids)
+    return encoded
