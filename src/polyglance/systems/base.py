@@ -71,5 +71,5 @@ class System(nn.Module, ABC):
         they exist.
         """
 
-    def save_tokenizer(self, folder: Path) -> None:
-        """Write what ``prepare_texts`` needs besides weights into a checkpoint's folder, if any."""
+    def save_assets(self, folder: Path) -> None:
+        """Write what building the system again needs besides weights and configuration, if any."""

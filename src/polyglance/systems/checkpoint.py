@@ -2,7 +2,8 @@
 
 ``config.json``        the whole configuration, the languages, and the towers by fingerprint
 ``model.safetensors``  every weight that is not an unchanged pretrained tower's
-``tokenizer.json``     where the text encoder has one
+``tokenizer.json``     where the text encoder has one, and likewise the architectures of
+                       transformers models
 ``card.md``            what was measured; not part of the fingerprint, since measuring a model
                        does not change it
 """
@@ -19,7 +20,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from polyglance.errors import ModelError
-from polyglance.systems.fingerprint import Tower, combined_fingerprint, state_fingerprint
+from polyglance.systems.fingerprint import (
+    Tower,
+    combined_fingerprint,
+    is_rounded,
+    state_fingerprint,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -27,12 +33,7 @@ if TYPE_CHECKING:
     from polyglance.systems.base import System
 
 FORMAT = 1
-CONFIG, WEIGHTS, TOKENIZER, CARD = (
-    "config.json",
-    "model.safetensors",
-    "tokenizer.json",
-    "card.md",
-)
+CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "card.md"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ def save_system(
             "towers": {prefix: asdict(tower) for prefix, tower in sorted(kept.items())},
         }
         (building / CONFIG).write_text(json.dumps(described, indent=2, ensure_ascii=False) + "\n")
-        system.save_tokenizer(building)
+        system.save_assets(building)
         if card is not None:
             (building / CARD).write_text(card)
         building.chmod(0o755)  # mkdtemp makes it private
@@ -115,6 +116,7 @@ def load_checkpoint(folder: Path) -> Checkpoint:
                 f"`polyglance download {tower.name}`"
             )
     _fill(system, load_file(folder / WEIGHTS), kept, folder)
+    system.towers = kept  # the others were changed by training and are stored
     system.eval()
     return Checkpoint(system, fingerprint(folder), tuple(described["languages"]))
 
@@ -143,12 +145,11 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 
 def fingerprint(folder: Path) -> str:
-    """Hex digest over configuration (and so the towers), weights and tokenizer."""
-    parts = [
-        (folder / name).read_bytes()
-        for name in (CONFIG, WEIGHTS, TOKENIZER)
-        if (folder / name).is_file()
-    ]
+    """Hex digest over every file of a checkpoint but its card; the towers are in its config."""
+    files = sorted(file for file in folder.iterdir() if file.is_file() and file.name != CARD)
+    parts: list[str | bytes] = []
+    for file in files:
+        parts += [file.name, file.read_bytes()]
     return combined_fingerprint(*parts)
 
 
@@ -158,7 +159,7 @@ def _unchanged(system: System, prefix: str, tower: Tower) -> bool:
         module = system.get_submodule(prefix)
     except AttributeError:
         return True
-    return state_fingerprint(module) == tower.fingerprint
+    return is_rounded(module) or state_fingerprint(module) == tower.fingerprint
 
 
 def _own_state(system: System, kept: dict[str, Tower]) -> dict[str, Tensor]:

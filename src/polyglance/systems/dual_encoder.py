@@ -18,7 +18,12 @@ from polyglance.losses.base import EmbeddingLoss, ScoreLoss
 from polyglance.matching.base import Matching
 from polyglance.systems.base import System
 from polyglance.systems.config import Part
-from polyglance.systems.fingerprint import Tower, combined_fingerprint, state_fingerprint
+from polyglance.systems.fingerprint import (
+    Tower,
+    combined_fingerprint,
+    is_rounded,
+    state_fingerprint,
+)
 from polyglance.text.base import TextEncoder
 from polyglance.vision.image_encoder import ImageEncoder
 
@@ -100,8 +105,14 @@ class DualEncoder(System):
     def backbone_fingerprint(self) -> str:
         """Over the backbone's weights, its preprocessing and what of it is kept."""
         return combined_fingerprint(
-            state_fingerprint(self.image.backbone), repr(self.preprocessing), self.image.reads
+            self._backbone_weights(), repr(self.preprocessing), self.image.reads
         )
+
+    def _backbone_weights(self) -> str:
+        tower = self.towers.get("image.backbone")
+        if tower is not None and is_rounded(self.image.backbone):
+            return tower.fingerprint  # rounding for speed leaves a tower the same tower
+        return state_fingerprint(self.image.backbone)
 
     def parts(self) -> dict[str, nn.Module]:
         """Backbone, image head, text encoder, text head and loss, as far as they exist."""
@@ -112,6 +123,7 @@ class DualEncoder(System):
             "loss": self.loss,
         }
 
-    def save_tokenizer(self, folder: Path) -> None:
-        """The text encoder's."""
+    def save_assets(self, folder: Path) -> None:
+        """The tokenizer, and the architectures of transformers models."""
         self.text.save_tokenizer(folder)
+        self.image.backbone.save_architecture(folder)

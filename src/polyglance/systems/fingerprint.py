@@ -43,3 +43,11 @@ def combined_fingerprint(*parts: str | bytes) -> str:
         digest.update(f"{len(raw)}:".encode())
         digest.update(raw)
     return digest.hexdigest()
+
+
+def is_rounded(module: nn.Module) -> bool:
+    """Whether a module was rounded to half precision, which is done to frozen ones alone."""
+    import torch
+
+    halves = {torch.bfloat16, torch.float16}
+    return any(parameter.dtype in halves for parameter in module.parameters())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from pathlib import Path
 from typing import NamedTuple
 
 from torch import Tensor, nn
@@ -51,3 +52,6 @@ class Backbone(nn.Module, ABC):
         from polyglance.errors import ModelError
 
         raise ModelError(f"{type(self).__name__} has no classifier over its pretraining classes")
+
+    def save_architecture(self, folder: Path) -> None:
+        """Write what building it again needs into a checkpoint's folder, if anything."""
