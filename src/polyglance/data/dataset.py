@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -167,7 +167,7 @@ def _shared(picks: Sequence[Pick], row_of: Mapping[int, int]) -> Tensor | None:
 
 def stream(
     sampler: CaptionSampler, source: PictureSource, *, ahead: int = 2
-) -> Iterator[tuple[SamplerState, Batch]]:
+) -> Generator[tuple[SamplerState, Batch], None, None]:
     """Endless batches, assembled in a thread while the previous ones train.
 
     Args:

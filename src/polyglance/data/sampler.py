@@ -116,6 +116,12 @@ class CaptionSampler:
         self._order: tuple[int, NDArray[np.int64]] | None = None
         self.state = SamplerState()
 
+    @property
+    def pairs_per_step(self) -> float:
+        """Captions drawn in a step, on average and over all ranks, if no picture runs short."""
+        pictures = self._bounds[-1] * self._world_size
+        return pictures * self._captions_per_picture / self.steps_per_epoch
+
     def batch(self, epoch: int, step: int) -> list[Pick]:
         """This rank's picks at a step of an epoch, those of one picture side by side."""
         return self._draw(epoch, step, slice(self._rank, None, self._world_size))

@@ -1,0 +1,280 @@
+"""The training loop: phases, steps, measurements, checkpoints. Nothing is hidden from view."""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import torch
+from lightning_fabric import Fabric
+
+from polyglance.data.dataset import PictureSource, stream
+from polyglance.data.locking import only_writer
+from polyglance.errors import TrainingError
+from polyglance.progress import track
+from polyglance.training.checkpoint import load_state, read_progress, save_state, save_weights
+from polyglance.training.clocks import Pace, SaveTimer
+from polyglance.training.collapse import CollapseGuard, plateau
+from polyglance.training.log import RunLog
+from polyglance.training.optimizers import build_optimizer, set_learning_rate
+from polyglance.training.phases import BACKBONE, freeze, frozen_parts, set_training_mode
+from polyglance.training.schedules import learning_rate_factor
+from polyglance.training.signals import StopRequest, stop_request
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from polyglance.data.batch import Batch
+    from polyglance.data.sampler import CaptionSampler
+    from polyglance.systems.base import System
+    from polyglance.training.recipe import PhaseConfig, TrainingConfig
+    from polyglance.training.validation import Validator
+
+LAST, BEST = "last.safetensors", "best.safetensors"
+GUARD_EVERY = 10  # steps between two looks at the plateau, which costs one more loss
+
+Split = Literal["train", "validation"]
+Sources = Callable[[Split, bool], PictureSource]
+
+
+@dataclass(slots=True)
+class Progress:
+    """Where a run stands; all of it is in every checkpoint.
+
+    Attributes:
+        phase: the present one, from 0.
+        phase_step: steps taken in it.
+        step: steps taken altogether.
+        best_step: at which the best measurement so far was taken.
+        best_recall: its mean recall.
+        finished: whether the last phase is over.
+    """
+
+    phase: int = 0
+    phase_step: int = 0
+    step: int = 0
+    best_step: int | None = None
+    best_recall: float | None = None
+    finished: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a run ended.
+
+    Attributes:
+        progress: where it stands.
+        signal: the signal that stopped it, or ``None`` for a finished run.
+    """
+
+    progress: Progress
+    signal: int | None
+
+
+class Trainer:
+    """Trains a system in a folder of its own, from which it can always go on.
+
+    Args:
+        system: to train, in place.
+        config: how.
+        sampler: of the batches.
+        sources: (split, whether the backbone is frozen) → where its pictures come from.
+        validator: measures during training; without one the last weights count as the best.
+        folder: of the run: ``last.safetensors``, ``best.safetensors``, ``log.jsonl``.
+        show_progress: on standard error.
+    """
+
+    def __init__(
+        self,
+        system: System,
+        *,
+        config: TrainingConfig,
+        sampler: CaptionSampler,
+        sources: Sources,
+        validator: Validator | None,
+        folder: Path,
+        show_progress: bool = True,
+    ) -> None:
+        self._system, self._config, self._sampler = system, config, sampler
+        self._sources, self._validator = sources, validator
+        self._folder, self._show_progress = folder, show_progress
+        self._fabric = Fabric(accelerator="cpu", devices=1, precision=config.precision)
+        self._lengths = [p.total_steps(sampler.steps_per_epoch) for p in config.phases]
+        self._guard, self._timer, self._pace = CollapseGuard(), SaveTimer(), Pace()
+        self.progress = Progress()
+
+    def fit(self) -> Outcome:
+        """Train to the end, or until asked to stop; goes on from the folder's checkpoint.
+
+        Raises:
+            TrainingError: the loss is no longer finite, or another process trains in the folder.
+            ModelError: the checkpoint is damaged.
+            ConfigError: the data have changed since the checkpoint.
+        """
+        with only_writer(self._folder, TrainingError), stop_request() as stop:
+            self._resuming = self._find_checkpoint()
+            if not self._resuming:
+                self._fabric.seed_everything(self._config.seed, verbose=False)
+            self._log = RunLog(
+                self._folder, resume_at=self.progress.step, tensorboard=self._config.tensorboard
+            )
+            self._log.write("resume" if self._resuming else "start", self.progress.step)
+            left = round((sum(self._lengths) - self.progress.step) * self._sampler.pairs_per_step)
+            with track("pairs", left, show=self._show_progress) as advance:
+                while not self.progress.finished and stop.signal is None:
+                    self._run_phase(stop, advance)
+            self._log.write("end", self.progress.step, finished=self.progress.finished)
+            self._log.close()
+        return Outcome(self.progress, stop.signal)
+
+    def _find_checkpoint(self) -> bool:
+        """Set progress and sampler to the folder's checkpoint, if it has one."""
+        if not (self._folder / LAST).exists():
+            return False
+        saved = read_progress(self._folder / LAST)
+        self._sampler.load_state_dict(saved["sampler"])
+        self._guard.steps = saved["collapse"]
+        self.progress = Progress(**saved["run"])
+        return True
+
+    def _run_phase(self, stop: StopRequest, advance: Callable[[int], None]) -> None:
+        at, phase = self.progress, self._config.phases[self.progress.phase]
+        length = self._lengths[at.phase]
+        freeze(self._system, phase.frozen)
+        optimizer = build_optimizer(self._system, phase)
+        model, fabric_optimizer = self._fabric.setup(self._system, optimizer)
+        model.mark_forward_method("training_step")
+        if self._resuming:
+            load_state(self._folder / LAST, model=self._system, optimizer=optimizer)
+            self._resuming = False
+        backbone_is_frozen = BACKBONE in frozen_parts(self._system, phase.frozen)
+        batches = stream(self._sampler, self._sources("train", backbone_is_frozen))
+        set_training_mode(self._system, phase.frozen)
+        started = time.monotonic()
+        while at.phase_step < length and stop.signal is None:
+            state, batch = next(batches)
+            set_learning_rate(optimizer, self._factor(phase, length))
+            values = self._step(model, fabric_optimizer, batch)
+            self._sampler.state = state
+            at.phase_step, at.step = at.phase_step + 1, at.step + 1
+            self._pace.count(len(batch.texts), time.monotonic() - started)
+            advance(len(batch.texts))
+            self._write_step(values, optimizer)
+            if self._measurement_is_due(at.phase_step == length):
+                self._measure(backbone_is_frozen)
+                set_training_mode(self._system, phase.frozen)
+            if self._timer.is_due():
+                self._save(optimizer)
+            started = time.monotonic()
+        batches.close()
+        over = at.phase_step == length
+        at.finished = over and at.phase + 1 == len(self._lengths)
+        self._save(optimizer)  # with the phase's own optimiser, which a resumed run builds first
+        if over and not at.finished:
+            at.phase, at.phase_step = at.phase + 1, 0
+
+    def _step(self, model: Any, optimizer: Any, batch: Batch) -> dict[str, float]:
+        """One step of the optimiser; returns what to log."""
+        terms: dict[str, Tensor] = model.training_step(batch)
+        loss = torch.stack(list(terms.values())).sum()
+        values = {"loss": loss.item(), **{name: term.item() for name, term in terms.items()}}
+        self._refuse_unless_finite("loss", values["loss"], values)
+        self._watch_for_collapse(values["loss"], batch)
+        optimizer.zero_grad()
+        self._fabric.backward(loss)
+        if self._config.clip_gradients is not None:
+            norm = self._fabric.clip_gradients(
+                model, optimizer, max_norm=self._config.clip_gradients, error_if_nonfinite=False
+            )
+            values["gradient_norm"] = math.nan if norm is None else norm.item()
+            self._refuse_unless_finite("gradient", values["gradient_norm"], values)
+        optimizer.step()
+        return values
+
+    def _factor(self, phase: PhaseConfig, length: int) -> float:
+        return learning_rate_factor(
+            phase.schedule,
+            step=self.progress.phase_step,
+            total_steps=length,
+            steps_per_epoch=self._sampler.steps_per_epoch,
+        )
+
+    def _refuse_unless_finite(self, what: str, value: float, values: dict[str, float]) -> None:
+        if not math.isfinite(value):
+            told = ", ".join(f"{name} {term:.4g}" for name, term in values.items())
+            raise TrainingError(
+                f"{self._folder}: the {what} is {value} at step {self.progress.step + 1} ({told}); "
+                "lower training.phases.*.learning_rate, set training.clip_gradients, or use "
+                'training.precision = "32-true", and start in a new folder'
+            )
+
+    def _watch_for_collapse(self, loss: float, batch: Batch) -> None:
+        if self.progress.step % GUARD_EVERY == 0:
+            expected = plateau(self._system.parts().get("loss"), batch.positives)
+            warning = self._guard.warning(loss, expected, steps=GUARD_EVERY)
+            if warning is not None:
+                self._log.write("warning", self.progress.step, text=warning)
+                print(f"step {self.progress.step}: {warning}", file=sys.stderr)
+
+    def _write_step(self, values: dict[str, float], optimizer: torch.optim.Optimizer) -> None:
+        if self.progress.step % self._config.log_every == 0:
+            self._log.write(
+                "step",
+                self.progress.step,
+                phase=self.progress.phase,
+                epoch=self._sampler.state.epoch,
+                learning_rate=max(group["lr"] for group in optimizer.param_groups),
+                pairs_per_second=self._pace.per_second(),
+                **values,
+            )
+
+    def _measurement_is_due(self, end_of_phase: bool) -> bool:
+        every = self._config.evaluate_every
+        end_of_epoch = self._sampler.state.step == 0
+        return end_of_phase or (end_of_epoch if every is None else self.progress.step % every == 0)
+
+    def _measure(self, backbone_is_frozen: bool) -> None:
+        """Measure, log, and keep the weights if they are the best so far."""
+        if self._validator is None:
+            return
+        source = self._sources("validation", backbone_is_frozen)
+        found = self._validator.measure(self._system, source)
+        at, recall = self.progress, found.mean.mean_recall
+        is_best = at.best_recall is None or recall > at.best_recall
+        if is_best:
+            at.best_step, at.best_recall = at.step, recall
+            save_weights(
+                self._folder / BEST, self._system, {"step": at.step, "mean_recall": recall}
+            )
+        languages = {tag: result.as_dict() for tag, result in found.languages.items()}
+        self._log.write(
+            "evaluation",
+            at.step,
+            best=is_best,
+            mean_recall=recall,
+            worst=found.worst,
+            images=found.images,
+            languages=languages,
+        )
+        if self._show_progress:
+            told = ", ".join(f"{tag} {report['rsum']:.1f}" for tag, report in languages.items())
+            mark = " (best so far)" if is_best else ""
+            print(f"step {at.step}: mean recall {recall:.2f}{mark}; rsum {told}", file=sys.stderr)
+
+    def _save(self, optimizer: torch.optim.Optimizer) -> None:
+        with self._timer:
+            save_state(
+                self._folder / LAST,
+                model=self._system,
+                optimizer=optimizer,
+                progress={
+                    "run": asdict(self.progress),
+                    "sampler": self._sampler.state_dict(),
+                    "collapse": self._guard.steps,
+                },
+            )

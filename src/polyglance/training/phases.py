@@ -1,0 +1,56 @@
+"""Which parts of a system learn in a phase, and which are left exactly as they are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from polyglance.errors import ConfigError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from polyglance.systems.base import System
+
+BACKBONE = "image.backbone"
+
+
+def frozen_parts(system: System, names: Sequence[str]) -> dict[str, nn.Module]:
+    """The parts that the names stand for; ``image`` stands for every ``image.…``.
+
+    Raises:
+        ConfigError: a name stands for no part.
+    """
+    parts = system.parts()
+    chosen: dict[str, nn.Module] = {}
+    for name in names:
+        found = {key: part for key, part in parts.items() if f"{key}.".startswith(f"{name}.")}
+        if not found:
+            raise ConfigError(f"no part {name!r} to freeze; parts: {', '.join(sorted(parts))}")
+        chosen |= found
+    return chosen
+
+
+def freeze(system: System, names: Sequence[str]) -> None:
+    """Let exactly the parts not named learn; call it when a phase starts.
+
+    Raises:
+        ConfigError: a name stands for no part, or nothing is left to learn.
+    """
+    frozen = frozen_parts(system, names)
+    system.requires_grad_(True)
+    for part in frozen.values():
+        part.requires_grad_(False)
+    if not any(parameter.requires_grad for parameter in system.parameters()):
+        raise ConfigError(f"with {', '.join(names)} frozen, nothing is left to learn")
+
+
+def set_training_mode(system: System, names: Sequence[str]) -> None:
+    """Training mode for what learns, evaluation mode for what is frozen.
+
+    Without the second, frozen BatchNorm layers would go on moving their statistics and frozen
+    dropout would go on dropping.
+    """
+    system.train()
+    for part in frozen_parts(system, names).values():
+        part.eval()

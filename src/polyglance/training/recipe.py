@@ -1,0 +1,240 @@
+"""A recipe: everything that decides a training run, read from TOML.
+
+``[data]`` says which pictures and captions, ``[model]`` which system, ``[training]`` how. Unknown
+keys are errors that name the key. Any key can be overridden from the command line by its dotted
+path, ``training.phases.0.learning_rate=1e-3``.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+    model_validator,
+)
+
+from polyglance.errors import ConfigError
+from polyglance.training.schedules import ConstantSchedule, Schedule
+
+_VARIABLE = re.compile(r"\$\{(\w+)\}")
+
+
+def expand_variables(value: object) -> object:
+    """Replace ``${NAME}`` by the environment's value; only path fields are treated so.
+
+    Raises:
+        ConfigError: the variable is not set.
+    """
+    if not isinstance(value, str):
+        return value
+
+    def replace(match: re.Match[str]) -> str:
+        found = os.environ.get(match[1])
+        if not found:
+            raise ConfigError(
+                f"the recipe reads {value!r}, but the environment variable {match[1]} is not set; "
+                f"set it to the folder, as in `export {match[1]}=/path/to/it`"
+            )
+        return found
+
+    return _VARIABLE.sub(replace, value)
+
+
+RecipePath = Annotated[Path, BeforeValidator(expand_variables)]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DataConfig(_Table):
+    """Which pictures and captions.
+
+    Attributes:
+        train: manifest to train on; with ``${NAME}`` for environment variables.
+        validation: manifest to measure on during training, if any.
+        languages: BCP-47 tag → weight of being drawn; ``None``: all of them alike.
+        captions_per_picture: drawn for each picture of a batch.
+        features: folder of a feature store to use instead of the one kept in the user's cache.
+        limit: use only the first pictures of the training manifest.
+        workers: threads that decode pictures.
+    """
+
+    train: RecipePath
+    validation: RecipePath | None = None
+    languages: dict[str, PositiveFloat] | None = None
+    captions_per_picture: PositiveInt = 1
+    features: RecipePath | None = None
+    limit: PositiveInt | None = None
+    workers: PositiveInt = 2
+
+
+class PhaseConfig(_Table):
+    """One phase of training, with an optimiser of its own.
+
+    Attributes:
+        epochs: length in epochs; or
+        steps: in steps.
+        frozen: parts that do not learn, by the names of ``System.parts``; ``image`` stands for
+            all of ``image.…``. A frozen part stays in evaluation mode.
+        optimizer: by name.
+        learning_rate: of all parts, times ``learning_rate_scale`` of the part, if named.
+        weight_decay: decoupled for ``adamw``; never on vectors (biases, norms).
+        schedule: of the learning rate.
+    """
+
+    epochs: PositiveFloat | None = None
+    steps: PositiveInt | None = None
+    frozen: tuple[str, ...] = ()
+    optimizer: Literal["adam", "adamw", "adamax", "sgd"] = "adam"
+    learning_rate: PositiveFloat = 1e-4
+    learning_rate_scale: dict[str, PositiveFloat] = Field(default_factory=dict)
+    weight_decay: NonNegativeFloat = 0.0
+    schedule: Schedule = ConstantSchedule()
+
+    @model_validator(mode="after")
+    def _one_length(self) -> Self:
+        if (self.epochs is None) == (self.steps is None):
+            raise ValueError("give either epochs or steps")
+        return self
+
+    def total_steps(self, steps_per_epoch: int) -> int:
+        """The phase's length in steps, one at least."""
+        if self.steps is not None:
+            return self.steps
+        assert self.epochs is not None  # noqa: S101 -- the validator saw to it
+        return max(1, round(self.epochs * steps_per_epoch))
+
+
+class TrainingConfig(_Table):
+    """How to train.
+
+    Attributes:
+        phases: one after the other.
+        batch_size: pictures a step, over all devices.
+        seed: of initialisation, batches and dropout.
+        precision: of the arithmetic; master weights are float32 either way.
+        clip_gradients: largest norm of the whole gradient; ``None`` leaves it alone.
+        evaluate_every: steps between measurements; ``None``: at the end of each epoch.
+        cache_features: train a frozen backbone from a feature store, computed once.
+        log_every: steps between lines of the log.
+        tensorboard: write TensorBoard events as well (needs the extra ``tensorboard``).
+    """
+
+    phases: tuple[PhaseConfig, ...] = Field(min_length=1)
+    batch_size: PositiveInt = 64
+    seed: int = Field(default=0, ge=0, lt=2**32)
+    precision: Literal["32-true", "bf16-mixed"] = "32-true"
+    clip_gradients: PositiveFloat | None = None
+    evaluate_every: PositiveInt | None = None
+    cache_features: bool = True
+    log_every: PositiveInt = 10
+    tensorboard: bool = False
+
+
+class Recipe(_Table):
+    """A whole run.
+
+    Attributes:
+        name: of the run's default folder.
+        model: the system's configuration, or ``checkpoint`` to go on from a trained model.
+    """
+
+    name: str = Field(pattern=r"^[\w.-]+$")
+    data: DataConfig
+    model: dict[str, Any]
+    training: TrainingConfig
+
+
+def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
+    """Read a recipe and apply ``key.path=value`` overrides.
+
+    Raises:
+        ConfigError: the file is missing or malformed, a key is unknown, or a value is wrong.
+    """
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not valid TOML: {error}") from None
+    for override in overrides:
+        apply_override(table, override)
+    table.setdefault("name", path.stem)
+    return validate_recipe(table, str(path))
+
+
+def validate_recipe(table: Mapping[str, Any], source: str) -> Recipe:
+    """Check a recipe's table; ``source`` is named in errors.
+
+    Raises:
+        ConfigError: a key is unknown or a value is wrong.
+    """
+    try:
+        return Recipe.model_validate(table)
+    except ValidationError as error:
+        raise ConfigError(explain(error, source)) from None
+
+
+def explain(error: ValidationError, source: str) -> str:
+    """Pydantic's findings in one line each: the dotted key, and what is wrong with it."""
+    lines = []
+    for finding in error.errors():
+        key = ".".join(str(part) for part in finding["loc"])
+        reason = finding["msg"][:1].lower() + finding["msg"][1:]
+        if finding["type"] == "extra_forbidden":
+            reason = "no such key"
+        elif finding["type"] != "missing":
+            reason += f" (got {finding['input']!r})"
+        lines.append(f"{key}: {reason}" if key else reason)
+    return f"{source}: " + "; ".join(lines)
+
+
+def apply_override(table: dict[str, Any], override: str) -> None:
+    """Set one key of a nested table; the value is read as TOML, else taken as a string.
+
+    Raises:
+        ConfigError: it is not of the form ``key.path=value``, or the path leads nowhere.
+    """
+    path, equals, text = override.partition("=")
+    keys = path.strip().split(".")
+    if not equals or not all(keys):
+        raise ConfigError(f"--set {override!r}: write it as key.path=value")
+    place: Any = table
+    for key in keys[:-1]:
+        if isinstance(place, dict):
+            place = place.setdefault(key, {})
+        else:
+            place = place[_position(place, key, override)]
+    if isinstance(place, dict):
+        place[keys[-1]] = _value(text.strip())
+    else:
+        place[_position(place, keys[-1], override)] = _value(text.strip())
+
+
+def _position(place: object, key: str, override: str) -> int:
+    if not isinstance(place, list):
+        raise ConfigError(f"--set {override!r}: there is nothing below a plain value at {key!r}")
+    if not key.isdecimal() or int(key) >= len(place):
+        raise ConfigError(f"--set {override!r}: {key!r} is not one of 0…{len(place) - 1}")
+    return int(key)
+
+
+def _value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text

@@ -1,0 +1,87 @@
+"""How the learning rate changes: pure functions of the step, so resuming needs no state."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegativeInt, PositiveFloat
+
+
+class _Schedule(BaseModel):
+    """What all schedules share: a linear warm-up before them.
+
+    Attributes:
+        warmup_steps: steps over which the factor climbs from ``warmup_start`` to 1.
+        warmup_start: factor of the very first step.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    warmup_steps: NonNegativeInt = 0
+    warmup_start: NonNegativeFloat = 0.0
+
+
+class ConstantSchedule(_Schedule):
+    """The same rate throughout."""
+
+    kind: Literal["constant"] = "constant"
+
+
+class LinearSchedule(_Schedule):
+    """Falls in a straight line to ``final``, a factor, at the end of the phase."""
+
+    kind: Literal["linear"] = "linear"
+    final: NonNegativeFloat = 0.0
+
+
+class CosineSchedule(_Schedule):
+    """Falls along half a cosine to ``final``, a factor, at the end of the phase.
+
+    Loshchilov & Hutter 2017, equation 5, without restarts.
+    """
+
+    kind: Literal["cosine"] = "cosine"
+    final: NonNegativeFloat = 0.0
+
+
+class StepsSchedule(_Schedule):
+    """Multiplied by ``factor`` after each of the epochs listed.
+
+    Paper 5 (section VI) halves after epochs 1, 4 and 10; VSE++ divides by ten after 15.
+    """
+
+    kind: Literal["steps"] = "steps"
+    after_epochs: tuple[PositiveFloat, ...]
+    factor: PositiveFloat = 0.5
+
+
+Schedule = Annotated[
+    ConstantSchedule | LinearSchedule | CosineSchedule | StepsSchedule,
+    Field(discriminator="kind"),
+]
+
+
+def learning_rate_factor(
+    schedule: Schedule, *, step: int, total_steps: int, steps_per_epoch: int
+) -> float:
+    """What to multiply the learning rate of a phase with.
+
+    Args:
+        schedule: of the phase.
+        step: of the phase, counted from 0.
+        total_steps: of the phase.
+        steps_per_epoch: for schedules that are told in epochs.
+    """
+    if step < schedule.warmup_steps:
+        climbed = (step + 1) / schedule.warmup_steps
+        return schedule.warmup_start + (1 - schedule.warmup_start) * climbed
+    if isinstance(schedule, StepsSchedule):
+        passed = sum(step >= epochs * steps_per_epoch for epochs in schedule.after_epochs)
+        return schedule.factor**passed
+    progress = (step - schedule.warmup_steps) / max(1, total_steps - schedule.warmup_steps)
+    if isinstance(schedule, LinearSchedule):
+        return 1 + (schedule.final - 1) * progress
+    if isinstance(schedule, CosineSchedule):
+        return schedule.final + (1 - schedule.final) * (1 + math.cos(math.pi * progress)) / 2
+    return 1.0
