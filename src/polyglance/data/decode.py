@@ -182,14 +182,14 @@ def _decoders(head: bytes) -> tuple[str, ...]:
         WebPImagePlugin,
     )
 
-    if head[4:8] != b"ftyp" or head[8:12] not in _HEIF_BRANDS:
+    if head[4:8] != b"ftyp" or head[8:12] not in _HEIF_BRANDS or b"avif" in head:
         return _FORMATS
     try:
         import pillow_heif
     except ImportError:
         raise PictureError("HEIC; install the extra 'polyglance[heif]' to read it") from None
     pillow_heif.register_heif_opener()
-    return ("HEIF", *_FORMATS)  # AVIF files may carry the brand mif1 as well
+    return ("HEIF",)
 
 
 def _upright(image: Image) -> Image:
