@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
@@ -60,6 +61,7 @@ class SentenceTextEncoder(TextEncoder):
         self.head = head
         self.kept_texts = kept_texts
         self._rows: dict[str, NDArray[np.float32]] = {}
+        self._changing = threading.Lock()
 
     def prepare(
         self,
@@ -68,7 +70,8 @@ class SentenceTextEncoder(TextEncoder):
     ) -> dict[str, Tensor]:
         """``embeddings`` float32 (texts, encoder's dimension); the encoder needs no language."""
         texts = [normalise_text(text) for text in texts]
-        rows = {text: self._rows[text] for text in texts if text in self._rows}
+        with self._changing:
+            rows = {text: self._rows[text] for text in texts if text in self._rows}
         missing = list(dict.fromkeys(text for text in texts if text not in rows))
         if missing:
             rows.update(zip(missing, self.encoder.embed(missing), strict=True))
@@ -87,10 +90,11 @@ class SentenceTextEncoder(TextEncoder):
         return {"head": self.head}
 
     def _keep(self, texts: Iterable[str], rows: dict[str, NDArray[np.float32]]) -> None:
-        for text in texts:
-            self._rows[text] = rows[text].copy()  # not a view that holds its whole batch
-        while len(self._rows) > self.kept_texts:
-            del self._rows[next(iter(self._rows))]
+        with self._changing:
+            for text in texts:
+                self._rows[text] = rows[text].copy()  # not a view that holds its whole batch
+            while len(self._rows) > self.kept_texts:
+                del self._rows[next(iter(self._rows))]
 
 
 class ResidualHead(nn.Module):

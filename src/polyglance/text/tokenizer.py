@@ -15,6 +15,7 @@ from torch import Tensor
 from polyglance.data.language import primary_language
 from polyglance.data.text import normalise_text
 from polyglance.errors import ModelError
+from polyglance.text.hub import cannot_load
 from polyglance.text.vocabulary import BYTES, SPECIAL, byte_pairs, word_level
 
 FILE_NAME = "tokenizer.json"
@@ -29,7 +30,7 @@ class Tokenizer:
     plain text.
 
     Args:
-        backend: of the ``tokenizers`` library, with its padding set.
+        backend: of the ``tokenizers`` library, with its padding set; taken over.
 
     Raises:
         ValueError: ``backend`` does not say how it pads, and so not which id pads.
@@ -38,14 +39,18 @@ class Tokenizer:
     def __init__(self, backend: Backend) -> None:
         if not backend.padding:
             raise ValueError("the tokenizer does not say which id pads; call enable_padding first")
-        backend.encode_special_tokens = True  # a text may say "<end>" and mean it
+        # Cutting and padding are done here and never set on the backend, which threads share.
+        self._padding = json.loads(backend.to_str())["padding"]
         self.pad_id: int = backend.padding["pad_id"]
+        backend.no_padding()
+        backend.no_truncation()
+        backend.encode_special_tokens = True  # a text may say "<end>" and mean it
+        self._backend = backend
         self._language_ids = {
             token.content.removeprefix("<language:").removesuffix(">"): number
             for number, token in backend.get_added_tokens_decoder().items()
             if token.content.startswith("<language:")
         }
-        self._backend = backend
 
     def __len__(self) -> int:
         """Size of the vocabulary."""
@@ -63,7 +68,6 @@ class Tokenizer:
 
     def pieces(self, text: str) -> list[str]:
         """The tokens of one text, whole, without those that stand around it."""
-        self._backend.no_truncation()
         return list(self._backend.encode(_readable(text), add_special_tokens=False).tokens)
 
     def encode_batch(
@@ -88,20 +92,19 @@ class Tokenizer:
             ValueError: there is no room for a word, or not one language a text.
         """
         tags = self._tags(languages, texts=len(texts))
-        tagged = tags is not None
-        around = self._backend.num_special_tokens_to_add(False) + tagged
+        around = self._backend.num_special_tokens_to_add(False) + bool(tags)
         if max_length <= around:
             raise ValueError(f"max_length {max_length} leaves no room beside {around} tokens")
-        if not texts:
-            return torch.zeros(0, 0, dtype=torch.int64), torch.zeros(0, 0, dtype=torch.bool)
-        self._backend.enable_truncation(max_length - tagged)
-        encodings = self._backend.encode_batch([_readable(text) for text in texts])
-        ids = torch.tensor([each.ids for each in encodings])  # (texts, length)
-        mask = torch.tensor([each.attention_mask for each in encodings], dtype=torch.bool)
-        if tags is not None:
-            ids = torch.cat([ids[:, :1], tags, ids[:, 1:]], dim=1)  # (texts, length + 1)
-            mask = torch.cat([mask[:, :1], mask], dim=1)  # (texts, length + 1)
-        return ids, mask
+        encodings = self._backend.encode_batch(
+            [_readable(text) for text in texts], add_special_tokens=False
+        )
+        rows = []
+        for encoding in encodings:
+            encoding.truncate(max_length - around)
+            rows.append(self._backend.post_process(encoding).ids)
+        if tags:
+            rows = [[row[0], tag, *row[1:]] for row, tag in zip(rows, tags, strict=True)]
+        return self._pad(rows)
 
     def save(self, path: Path) -> None:
         """Write one JSON file, in the format of the ``tokenizers`` library."""
@@ -184,35 +187,38 @@ class Tokenizer:
         try:
             loaded = AutoTokenizer.from_pretrained(str(name), local_files_only=local_files_only)
         except (OSError, ValueError) as error:
-            raise ModelError(
-                f"no tokenizer at {str(name)!r}: {error}; name a folder that holds "
-                "tokenizer.json and tokenizer_config.json"
-            ) from None
+            raise cannot_load("tokenizer", name, error, local_files_only=local_files_only) from None
         backend = getattr(loaded, "backend_tokenizer", None)
         if backend is None or loaded.pad_token_id is None:
             raise ModelError(
                 f"the tokenizer at {str(name)!r} has no fast version, or no padding token; "
                 "save it anew with both (tokenizer.json, pad_token)"
             )
-        backend = Backend.from_str(backend.to_str())  # our own, since we set its truncation
+        backend = Backend.from_str(backend.to_str())  # a copy, since we change it
         backend.enable_padding(pad_id=loaded.pad_token_id, pad_token=loaded.pad_token)
         return cls(backend)
 
-    def _tags(self, languages: Sequence[str] | None, *, texts: int) -> Tensor | None:
-        """(texts, 1) ids of the languages' tokens, where there are any."""
+    def _tags(self, languages: Sequence[str] | None, *, texts: int) -> list[int]:
+        """The id of each language's token; none where the tokenizer has no languages."""
         if languages is None:
-            return None
+            return []
         if len(languages) != texts:
             raise ValueError(f"{texts} texts but {len(languages)} languages")
         if not self._language_ids:
-            return None
+            return []
         other = self._language_ids["und"]
-        ids = [self._language_ids.get(primary_language(tag), other) for tag in languages]
-        return torch.tensor(ids, dtype=torch.int64)[:, None]
+        return [self._language_ids.get(primary_language(tag), other) for tag in languages]
+
+    def _pad(self, rows: list[list[int]]) -> tuple[Tensor, Tensor]:
+        lengths = torch.tensor([len(row) for row in rows], dtype=torch.int64)  # (texts,)
+        longest = max(map(len, rows), default=0)
+        padded = [row + [self.pad_id] * (longest - len(row)) for row in rows]
+        ids = torch.tensor(padded, dtype=torch.int64).reshape(len(rows), longest)
+        return ids, torch.arange(longest) < lengths[:, None]  # (texts, longest) each
 
     def _description(self) -> str:
         described = json.loads(self._backend.to_str())
-        described["truncation"] = None  # set anew by each call: no part of what it is
+        described["padding"] = self._padding
         return json.dumps(described, ensure_ascii=False, sort_keys=True)
 
 

@@ -12,6 +12,7 @@ from polyglance.errors import ModelError
 from polyglance.features import Features
 from polyglance.heads import ProjectionHead
 from polyglance.text.base import TextEncoder
+from polyglance.text.hub import cannot_load
 from polyglance.text.pooling import masked_mean
 from polyglance.text.tokenizer import FILE_NAME, Tokenizer
 
@@ -106,10 +107,7 @@ def load_transformer(name: str | Path, *, local_files_only: bool = True) -> PreT
             str(name), local_files_only=local_files_only, dtype="float32"
         )
     except (OSError, ValueError) as error:
-        raise ModelError(
-            f"no text model at {str(name)!r}: {error}; name a folder that holds config.json and "
-            "model.safetensors, or fetch the model first"
-        ) from None
+        raise cannot_load("text model", name, error, local_files_only=local_files_only) from None
     if model.config.is_encoder_decoder or not hasattr(model.config, "vocab_size"):
         raise ModelError(f"{str(name)!r} is a {type(model).__name__}, not a plain text encoder")
     return _without_pooler(model)

@@ -1,0 +1,335 @@
+"""What every text encoder that learns from tokens must do, and what each does in particular."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+from torch.nn.functional import normalize
+
+from polyglance.errors import ModelError
+from polyglance.features import Features
+from polyglance.heads import ProjectionHead
+from polyglance.text.recurrent import RecurrentTextEncoder
+from polyglance.text.tokenizer import Tokenizer
+from polyglance.text.transformer import (
+    TransformerTextEncoder,
+    load_transformer,
+    new_distilbert,
+)
+from polyglance.text.word_vectors import WordVectors
+
+TEXTS = ["a dog", "", "a dog runs over the wide green grass by the sea", "狗", "seven 👩🏽‍🚀 words"]
+TOKENIZER = Tokenizer.train(TEXTS, min_frequency=1)
+TextModule = RecurrentTextEncoder | TransformerTextEncoder
+
+
+def recurrent(**changes: object) -> RecurrentTextEncoder:
+    torch.manual_seed(0)
+    arguments: dict[str, object] = {
+        "tokenizer": TOKENIZER,
+        "words": WordVectors.uniform(vocabulary_size=len(TOKENIZER), dimension=6),
+        "hidden_size": 10,
+        "head": ProjectionHead(input_dimension=10, dimension=4),
+    }
+    return RecurrentTextEncoder(**(arguments | changes))
+
+
+def transformer(**changes: object) -> TransformerTextEncoder:
+    torch.manual_seed(0)
+    model = new_distilbert(
+        vocabulary_size=len(TOKENIZER), pad_id=TOKENIZER.pad_id, layers=2, width=12, heads=3
+    )
+    arguments: dict[str, object] = {
+        "tokenizer": TOKENIZER,
+        "model": model,
+        "head": ProjectionHead(input_dimension=12, dimension=4),
+    }
+    return TransformerTextEncoder(**(arguments | changes))
+
+
+ENCODERS: dict[str, Callable[..., TextModule]] = {
+    "gru": lambda **c: recurrent(bidirectional=False, **c),
+    "bigru": recurrent,
+    "bigru, mean": lambda **c: recurrent(pooling="mean", **c),
+    "transformer": transformer,
+    "transformer, mean": lambda **c: transformer(pooling="mean", **c),
+}
+every_encoder = pytest.mark.parametrize("build", ENCODERS.values(), ids=ENCODERS.keys())
+
+
+def encode(encoder: TextModule, texts: list[str]) -> Features:
+    return encoder(encoder.prepare(texts, ["en"] * len(texts)))
+
+
+@every_encoder
+def test_unit_rows_of_the_stated_dimension(build: Callable[..., TextModule]) -> None:
+    encoder = build().eval()
+    embedding = encode(encoder, TEXTS).embedding
+    assert embedding.shape == (5, encoder.dimension)
+    torch.testing.assert_close(embedding.norm(dim=1), torch.ones(5))
+    assert len(torch.unique(embedding.detach().round(decimals=5), dim=0)) == 5
+
+
+@every_encoder
+def test_an_embedding_does_not_depend_on_its_batch(build: Callable[..., TextModule]) -> None:
+    encoder = build(keep_tokens=True).eval()
+    together = encode(encoder, TEXTS)
+    for row, text in enumerate(TEXTS):
+        alone = encode(encoder, [text])
+        torch.testing.assert_close(together.embedding[row], alone.embedding[0], rtol=0, atol=1e-6)
+        kept = together.tokens[row][together.mask[row]]
+        torch.testing.assert_close(kept, alone.tokens[0], rtol=0, atol=1e-6)
+    backwards = encode(encoder, TEXTS[::-1]).embedding.flip(0)
+    torch.testing.assert_close(together.embedding, backwards, rtol=0, atol=1e-6)
+
+
+@every_encoder
+def test_padding_is_never_read(build: Callable[..., TextModule]) -> None:
+    encoder = build().eval()
+    inputs = encoder.prepare(TEXTS, ["en"] * 5)
+    noisy = inputs["ids"].masked_fill(~inputs["mask"], TOKENIZER.vocabulary["dog"])
+    longer = {
+        "ids": torch.cat([noisy, torch.ones(5, 7, dtype=torch.int64)], dim=1),
+        "mask": torch.cat([inputs["mask"], torch.zeros(5, 7, dtype=torch.bool)], dim=1),
+    }
+    torch.testing.assert_close(
+        encoder(inputs).embedding, encoder(longer).embedding, rtol=0, atol=1e-6
+    )
+
+
+@every_encoder
+def test_gradient_reaches_every_parameter(build: Callable[..., TextModule]) -> None:
+    encoder = build()
+    weights = torch.randn(5, 4, generator=torch.Generator().manual_seed(1))
+    (encode(encoder, TEXTS).embedding * weights).sum().backward()
+    for name, parameter in encoder.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.abs().sum() > 0, name
+
+
+@every_encoder
+def test_parts_hold_every_parameter_once(build: Callable[..., TextModule]) -> None:
+    encoder = build()
+    parts = encoder.parts()
+    assert set(parts) == {"encoder", "head"}
+    in_parts = [id(p) for part in parts.values() for p in part.parameters()]
+    assert sorted(in_parts) == sorted(id(p) for p in encoder.parameters())
+
+
+@every_encoder
+def test_a_frozen_encoder_gets_no_gradient_and_its_head_does(
+    build: Callable[..., TextModule],
+) -> None:
+    encoder = build()
+    encoder.parts()["encoder"].requires_grad_(False)
+    encode(encoder, TEXTS).embedding[:, 0].sum().backward()
+    assert all(p.grad is None for p in encoder.parts()["encoder"].parameters())
+    assert all(p.grad is not None for p in encoder.parts()["head"].parameters())
+
+
+@every_encoder
+def test_saved_and_loaded_it_is_the_same(build: Callable[..., TextModule], tmp_path: Path) -> None:
+    encoder = build().eval()
+    encoder.save_tokenizer(tmp_path)
+    other = build(tokenizer=Tokenizer.load(tmp_path / "tokenizer.json")).eval()
+    for parameter in other.parameters():
+        nn.init.normal_(parameter)
+    other.load_state_dict(encoder.state_dict())
+    assert torch.equal(encode(encoder, TEXTS).embedding, encode(other, TEXTS).embedding)
+
+
+@every_encoder
+def test_a_long_text_is_cut(build: Callable[..., TextModule]) -> None:
+    encoder = build(max_length=8).eval()
+    embedding = encode(encoder, ["dog " * 6, "dog " * 5000]).embedding
+    torch.testing.assert_close(embedding[0], embedding[1], rtol=0, atol=1e-6)
+
+
+@every_encoder
+def test_bfloat16_autocast_works(build: Callable[..., TextModule]) -> None:
+    encoder = build().eval()
+    full = encode(encoder, TEXTS).embedding
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        half = encode(encoder, TEXTS).embedding
+    assert torch.cosine_similarity(full, half.float()).min() > 0.99
+
+
+# Recurrent ------------------------------------------------------------------------------------
+
+
+def naive_gru(encoder: RecurrentTextEncoder, words: list[torch.Tensor], suffix: str) -> list:
+    """States word by word, from the equations of Cho et al. 2014."""
+    gru = encoder.gru
+    w_in, w_state, b_in, b_state = (
+        getattr(gru, f"{name}_l0{suffix}")
+        for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+    )
+    state, states = torch.zeros(gru.hidden_size), []
+    for word in words:
+        r_in, z_in, n_in = (w_in @ word + b_in).chunk(3)
+        r_state, z_state, n_state = (w_state @ state + b_state).chunk(3)
+        reset, update = torch.sigmoid(r_in + r_state), torch.sigmoid(z_in + z_state)
+        state = (1 - update) * torch.tanh(n_in + reset * n_state) + update * state
+        states.append(state)
+    return states
+
+
+@pytest.mark.parametrize("pooling", ["last", "mean"])
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_recurrent_against_the_equations(pooling: str, bidirectional: bool) -> None:
+    encoder = recurrent(
+        head=None, pooling=pooling, bidirectional=bidirectional, keep_tokens=True
+    ).eval()
+    assert encoder.dimension == 10
+    features = encode(encoder, TEXTS)
+    ids, mask = TOKENIZER.encode_batch(TEXTS)
+    for row in range(len(TEXTS)):
+        words = list(encoder.words.vectors[ids[row][mask[row]]])
+        states = [naive_gru(encoder, words, "")]
+        if bidirectional:
+            states.append(naive_gru(encoder, words[::-1], "_reverse"))
+        ends = [each[-1] for each in states]
+        aligned = [states[0]] + [each[::-1] for each in states[1:]]
+        averaged = [sum(each) / len(states) for each in zip(*aligned, strict=True)]
+        pooled = sum(ends) / len(ends) if pooling == "last" else sum(averaged) / len(averaged)
+        torch.testing.assert_close(features.embedding[row], normalize(pooled, dim=0))
+        torch.testing.assert_close(
+            features.tokens[row][mask[row]], normalize(torch.stack(averaged), dim=-1)
+        )
+    assert torch.equal(features.mask, mask)
+
+
+def test_frozen_word_vectors_cannot_move() -> None:
+    vectors = torch.randn(len(TOKENIZER), 6)
+    encoder = recurrent(words=WordVectors(vectors=vectors, frozen=True)).requires_grad_(True)
+    optimizer = torch.optim.SGD(encoder.parameters(), lr=1.0, weight_decay=0.5)
+    encode(encoder, TEXTS).embedding[:, 0].sum().backward()
+    optimizer.step()
+    assert torch.equal(encoder.words.vectors, vectors)
+    assert "words.vectors" in encoder.state_dict()
+
+
+def test_learned_word_vectors_start_as_published() -> None:
+    torch.manual_seed(0)
+    words = WordVectors.uniform(vocabulary_size=2000)
+    assert words.dimension == 300
+    assert float(words.vectors.detach().abs().max()) <= 0.1
+    assert float(words.vectors.detach().std()) == pytest.approx(0.2 / 12**0.5, rel=0.01)
+
+
+def test_pretrained_word_vectors_are_copied_and_can_learn() -> None:
+    vectors = torch.randn(7, 3)
+    words = WordVectors(vectors=vectors)
+    with torch.no_grad():
+        words.vectors.zero_()
+    assert vectors.abs().sum() > 0
+    assert words.vectors.requires_grad
+
+
+@pytest.mark.parametrize(
+    "vectors", [torch.zeros(3), torch.zeros(0, 3), torch.zeros(2, 3, dtype=torch.int64)]
+)
+def test_wrong_word_vectors_are_refused(vectors: torch.Tensor) -> None:
+    with pytest.raises(ValueError, match="float matrix"):
+        WordVectors(vectors=vectors)
+
+
+def test_too_few_word_vectors_are_refused() -> None:
+    with pytest.raises(ValueError, match="3 word vectors for"):
+        recurrent(words=WordVectors.uniform(vocabulary_size=3, dimension=6))
+
+
+# Transformer ----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def saved_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Tiny BERT and XLM-R folders, as ``save_pretrained`` leaves them."""
+    from transformers import (
+        BertConfig,
+        BertModel,
+        PreTrainedTokenizerFast,
+        XLMRobertaConfig,
+        XLMRobertaModel,
+    )
+
+    folder = tmp_path_factory.mktemp("models")
+    TOKENIZER.save(folder / "tokenizer.json")
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_file=str(folder / "tokenizer.json"), pad_token="<pad>", unk_token="<unk>"
+    )
+    size = {
+        "vocab_size": len(TOKENIZER),
+        "hidden_size": 12,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+        "intermediate_size": 16,
+        "max_position_embeddings": 20,
+        "pad_token_id": 0,
+    }
+    for name, model in (
+        ("bert", BertModel(BertConfig(**size))),
+        ("xlm-roberta", XLMRobertaModel(XLMRobertaConfig(**size))),
+    ):
+        model.save_pretrained(folder / name)
+        tokenizer.save_pretrained(folder / name)
+    return folder
+
+
+@pytest.mark.parametrize("name", ["bert", "xlm-roberta"])
+def test_any_model_from_a_folder(saved_models: Path, name: str) -> None:
+    tokenizer = Tokenizer.from_pretrained(saved_models / name)
+    model = load_transformer(saved_models / name)
+    assert tokenizer.fingerprint
+    encoder = transformer(model=model, tokenizer=tokenizer, max_length=19).eval()
+    together, alone = encode(encoder, TEXTS), encode(encoder, [TEXTS[2]])
+    torch.testing.assert_close(together.embedding[2], alone.embedding[0], rtol=0, atol=1e-6)
+    encode(encoder, TEXTS).embedding[:, 0].sum().backward()
+    assert [n for n, p in encoder.named_parameters() if p.grad is None] == []  # no dead pooler
+
+
+def test_a_pretrained_tokenizer_gives_the_ids_of_transformers(saved_models: Path) -> None:
+    from transformers import AutoTokenizer
+
+    theirs = AutoTokenizer.from_pretrained(saved_models / "bert")
+    ids, mask = Tokenizer.from_pretrained(saved_models / "bert").encode_batch(TEXTS, max_length=8)
+    wanted = theirs(TEXTS, padding=True, truncation=True, max_length=8, return_tensors="pt")
+    assert torch.equal(ids, wanted["input_ids"])
+    assert torch.equal(mask.long(), wanted["attention_mask"])
+
+
+def test_absent_models_are_named_without_the_network(tmp_path: Path) -> None:
+    for name in (tmp_path / "nowhere", "distilbert/distilbert-base-multilingual-cased"):
+        with pytest.raises(ModelError, match=r"no text model at .* neither a folder"):
+            load_transformer(name)
+        with pytest.raises(ModelError, match=r"no tokenizer at .* neither a folder"):
+            Tokenizer.from_pretrained(name)
+    with pytest.raises(ModelError, match=r"no text model at .*config\.json.*save_pretrained"):
+        load_transformer(tmp_path)
+    with pytest.raises(ModelError, match=r"no tokenizer at .*save_pretrained"):
+        Tokenizer.from_pretrained(tmp_path)
+
+
+def test_impossible_transformers_are_refused(saved_models: Path) -> None:
+    with pytest.raises(ValueError, match="beyond the model's 64 positions"):
+        transformer(max_length=65)
+    with pytest.raises(ValueError, match="beyond the model's 19 positions"):  # 20 less padding's
+        transformer(model=load_transformer(saved_models / "xlm-roberta"), max_length=20)
+    small = new_distilbert(vocabulary_size=3, pad_id=0, layers=1, width=12, heads=3)
+    with pytest.raises(ValueError, match="do not belong together"):
+        transformer(model=small)
+    with pytest.raises(ValueError, match="multiple"):
+        new_distilbert(vocabulary_size=9, pad_id=0, width=10, heads=3)
+
+
+def test_an_encoder_decoder_is_refused(tmp_path: Path) -> None:
+    from transformers import T5Config, T5Model
+
+    config = T5Config(vocab_size=9, d_model=8, d_kv=4, d_ff=8, num_layers=1, num_heads=2)
+    T5Model(config).save_pretrained(tmp_path)
+    with pytest.raises(ModelError, match="not a plain text encoder"):
+        load_transformer(tmp_path)
