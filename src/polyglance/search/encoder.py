@@ -12,12 +12,17 @@ if TYPE_CHECKING:
     from polyglance.vision.preprocessing import Preprocessing
 
 
-class Encoder(Protocol):
-    """A model that puts pictures and texts into one space."""
+class Model(Protocol):
+    """Who made the embeddings of a collection."""
 
     name: str
     fingerprint: str
     dimension: int
+
+
+class Encoder(Model, Protocol):
+    """A model that puts pictures and texts into one space."""
+
     languages: tuple[str, ...]
     preprocessing: Preprocessing
 

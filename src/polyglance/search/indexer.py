@@ -98,7 +98,7 @@ def index(
     """
     folder = Path(collection)
     found = scan(source, exclude=folder)
-    with open_for_writing(folder, encoder=encoder, root=found.root) as writer:
+    with open_for_writing(folder, model=encoder, root=found.root) as writer:
         run = _Run(writer, encoder, found, retry=retry)
         with track("pictures", len(run.plan.todo), show=show_progress) as advance:
             run.encode(batch_size=batch_size, workers=workers, advance=advance)

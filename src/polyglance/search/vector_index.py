@@ -10,7 +10,7 @@ EXACT_UP_TO = 50_000
 GROWTH_BEFORE_REBUILD = 4
 # Of the partitions, so many are read for a query: generously, since queries by text lie in another
 # region than the pictures do. For each hit, so many candidates are compared exactly.
-PARTITIONS_PROBED = 40
+PARTITIONS_PROBED = 80
 REFINE_FACTOR = 5
 _NAME = "neighbours_of_"
 

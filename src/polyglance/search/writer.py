@@ -16,7 +16,7 @@ from polyglance.search.collection import (
     CollectionInfo,
     id_conditions,
 )
-from polyglance.search.encoder import Encoder
+from polyglance.search.encoder import Model
 from polyglance.search.lance import TABLES_FOLDER, connect
 from polyglance.search.lock import LOCK_FILE, writer_lock
 from polyglance.search.schema import (
@@ -110,12 +110,12 @@ class Writer:
 
 
 @contextmanager
-def open_for_writing(folder: Path, *, encoder: Encoder, root: Path) -> Iterator[Writer]:
+def open_for_writing(folder: Path, *, model: Model, root: Path) -> Iterator[Writer]:
     """Open a collection, or make it where there is none, as its only writer.
 
     Args:
         folder: of the collection.
-        encoder: the model whose embeddings will be written.
+        model: the one whose embeddings will be written.
         root: absolute folder that the pictures' paths are relative to.
 
     Raises:
@@ -125,9 +125,9 @@ def open_for_writing(folder: Path, *, encoder: Encoder, root: Path) -> Iterator[
     _make_folder(folder)
     with writer_lock(folder):
         if not (folder / INFO_FILE).exists():
-            _create(folder, encoder=encoder, root=root)
+            _create(folder, model=model, root=root)
         collection = Collection.open(folder)
-        collection.check_model(name=encoder.name, fingerprint=encoder.fingerprint)
+        collection.check_model(name=model.name, fingerprint=model.fingerprint)
         if Path(collection.info.root) != root:
             raise CollectionError(
                 f"{folder} holds the pictures of {collection.info.root}, not of {root}; "
@@ -150,17 +150,17 @@ def _make_folder(folder: Path) -> None:
         )
 
 
-def _create(folder: Path, *, encoder: Encoder, root: Path) -> None:
+def _create(folder: Path, *, model: Model, root: Path) -> None:
     """Tables first: the description makes the collection valid and so comes last."""
     database = connect(folder)
-    schema = pictures_schema(encoder.dimension)
+    schema = pictures_schema(model.dimension)
     database.create_table(PICTURES, schema=schema, mode="overwrite")
     database.create_table(SKIPPED, schema=skipped_schema(), mode="overwrite")
     info = CollectionInfo(
         format=FORMAT,
-        model=encoder.name,
-        fingerprint=encoder.fingerprint,
-        dimension=encoder.dimension,
+        model=model.name,
+        fingerprint=model.fingerprint,
+        dimension=model.dimension,
         root=str(root),
         created=datetime.now(UTC).replace(microsecond=0),
     )
