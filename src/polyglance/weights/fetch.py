@@ -118,8 +118,11 @@ def _converter(name: str) -> Convert:
     from functools import partial
 
     from polyglance.weights.efficientnet_lite import convert_efficientnet_lite
+    from polyglance.weights.emoji import convert_emoji
+    from polyglance.weights.food import convert_food
     from polyglance.weights.resnet50 import convert_resnet50
     from polyglance.weights.sentence import convert_sentence_encoder
+    from polyglance.weights.stamps import convert_stamps
 
     converters: dict[str, Convert] = {
         "resnet50": convert_resnet50,
@@ -127,5 +130,8 @@ def _converter(name: str) -> Convert:
         "efficientnet-lite0": partial(convert_efficientnet_lite, number=0),
         "efficientnet-lite1": partial(convert_efficientnet_lite, number=1),
         "efficientnet-lite2": partial(convert_efficientnet_lite, number=2),
+        "emoji": convert_emoji,
+        "stamps": convert_stamps,
+        "food": convert_food,
     }
     return converters[name]
