@@ -6,6 +6,8 @@ import sys
 
 import typer
 
+from polyglance.cli.demo import demo
+
 app = typer.Typer(
     name="polyglance",
     help="Find any picture in any language: train, measure, index, search.",
@@ -13,6 +15,7 @@ app = typer.Typer(
     add_completion=True,
     pretty_exceptions_enable=False,
 )
+app.command()(demo)
 
 
 def main() -> None:

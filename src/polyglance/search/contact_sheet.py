@@ -73,9 +73,7 @@ def _draw_row(sheet: Image.Image, draw: ImageDraw.ImageDraw, row: SheetRow, *, t
         left = LABEL_WIDTH + column * (THUMBNAIL + MARGIN)
         offset = (THUMBNAIL - picture.width) // 2, (THUMBNAIL - picture.height) // 2
         sheet.paste(picture, (left + offset[0], top + offset[1]))
-        draw.text(
-            (left, top + THUMBNAIL + 2), f"{score:.2f}", font=font_for("0", 12), fill=FAINT
-        )
+        draw.text((left, top + THUMBNAIL + 2), f"{score:.2f}", font=font_for("0", 12), fill=FAINT)
 
 
 def font_for(text: str, size: int) -> ImageFont.FreeTypeFont | None:

@@ -16,6 +16,7 @@ from polyglance.systems.config import (
     BackboneConfig,
     DualEncoderConfig,
     EfficientNetLiteConfig,
+    GlobalPoolingConfig,
     ImageConfig,
     LossConfig,
     RecurrentTextConfig,
@@ -24,6 +25,7 @@ from polyglance.systems.config import (
     SmoothConfig,
     TextConfig,
     TokenizerConfig,
+    TransformersBackboneConfig,
     TransformerTextConfig,
 )
 from polyglance.systems.fingerprint import Tower, state_fingerprint
@@ -101,24 +103,22 @@ def build_backbone(
             name = f"efficientnet-lite{config.variant}"
             backbone = load_tower(name)
         case _:
-            from polyglance.vision.transformers_backbone import build_transformers_backbone
-
-            plain = build_transformers_backbone(
-                name=config.name, architecture=config.architecture, size=config.size, folder=folder
-            )
-            return plain, {}
+            return _transformers_backbone(config, folder), {}
     return backbone, {"image.backbone": Tower(name, state_fingerprint(backbone))}
 
 
 def build_image_encoder(config: ImageConfig, *, backbone: Backbone, dimension: int) -> ImageEncoder:
     """Pooling and projection over a backbone."""
-    from polyglance.vision.pooling import AttentionPooling, MeanPooling
+    from polyglance.vision.pooling import AttentionPooling, GridPooling, MeanPooling
 
-    pooling = (
-        AttentionPooling(channels=backbone.channels, heads=config.pooling.heads)
-        if isinstance(config.pooling, AttentionPoolingConfig)
-        else MeanPooling()
-    )
+    pooling: GridPooling | None
+    match config.pooling:
+        case GlobalPoolingConfig():
+            pooling = None
+        case AttentionPoolingConfig(heads=heads):
+            pooling = AttentionPooling(channels=backbone.channels, heads=heads)
+        case _:
+            pooling = MeanPooling()
     head = ProjectionHead(
         input_dimension=backbone.channels,
         dimension=dimension,
@@ -151,6 +151,21 @@ def build_loss(config: LossConfig) -> ScoreLoss | EmbeddingLoss:
     from polyglance.losses.catalogue import LOSSES
 
     return LOSSES[config.kind](**config.model_dump(exclude={"kind"}))
+
+
+def _transformers_backbone(config: TransformersBackboneConfig, folder: Path | None) -> Backbone:
+    from polyglance.errors import ConfigError
+    from polyglance.vision.preprocessing import Preprocessing
+    from polyglance.vision.transformers_backbone import TransformersBackbone
+
+    preprocessing = None if config.size is None else Preprocessing(size=config.size)
+    if folder is not None:
+        return TransformersBackbone.from_folder(folder)
+    if config.name is not None:
+        return TransformersBackbone.from_pretrained(config.name, preprocessing=preprocessing)
+    if config.architecture is None:
+        raise ConfigError("a transformers backbone needs a name or an architecture")
+    return TransformersBackbone.from_config(config.architecture, preprocessing=preprocessing)
 
 
 def _sentence_encoder(

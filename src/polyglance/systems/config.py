@@ -43,7 +43,7 @@ class TransformersBackboneConfig(Part):
     kind: Literal["transformers"] = "transformers"
     name: str | None = None
     architecture: dict[str, object] | None = None
-    size: PositiveInt = 224
+    size: PositiveInt | None = None
 
 
 BackboneConfig = Annotated[
@@ -52,8 +52,14 @@ BackboneConfig = Annotated[
 ]
 
 
-class MeanPoolingConfig(Part):
+class GlobalPoolingConfig(Part):
     """The backbone's own global feature."""
+
+    kind: Literal["global"] = "global"
+
+
+class MeanPoolingConfig(Part):
+    """The mean of the cells of the grid, which stay at hand."""
 
     kind: Literal["mean"] = "mean"
 
@@ -65,14 +71,16 @@ class AttentionPoolingConfig(Part):
     heads: PositiveInt = 8
 
 
-PoolingConfig = Annotated[MeanPoolingConfig | AttentionPoolingConfig, Field(discriminator="kind")]
+PoolingConfig = Annotated[
+    GlobalPoolingConfig | MeanPoolingConfig | AttentionPoolingConfig, Field(discriminator="kind")
+]
 
 
 class ImageConfig(Part):
     """Backbone, pooling, projection."""
 
     backbone: BackboneConfig
-    pooling: PoolingConfig = MeanPoolingConfig()
+    pooling: PoolingConfig = GlobalPoolingConfig()
     hidden: PositiveInt | None = None
     dropout: Probability = 0.0
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
 from torch import Tensor, nn
 
 from polyglance.data.batch import Batch
@@ -54,10 +53,9 @@ class DualEncoder(System):
         towers: dict[str, Tower],
     ) -> None:
         super().__init__()
-        if image.dimension != text.dimension:
-            raise ValueError(
-                f"images end in {image.dimension} dimensions, texts in {text.dimension}"
-            )
+        dimension = image.head.dimension
+        if dimension != text.dimension:
+            raise ValueError(f"images end in {dimension} dimensions, texts in {text.dimension}")
         self.image = image
         self.text = text
         self.matching = matching
@@ -65,7 +63,7 @@ class DualEncoder(System):
         self.config = config
         self.towers = towers
         self.preprocessing = image.backbone.preprocessing
-        self.dimension = image.dimension
+        self.dimension = dimension
 
     def backbone_features(self, pixels: Tensor) -> Tensor:
         """(batch, 3, h, w) uint8 → the grid or the pooled vector, whichever the pooling reads."""
@@ -73,9 +71,8 @@ class DualEncoder(System):
 
     def encode_images(self, images: Tensor) -> Features:
         """Uint8 pixels (batch, 3, h, w), or cached backbone features → Features."""
-        if images.dtype == torch.uint8:
-            images = self.image.backbone_features(images)
-        return self.image.encode(images)
+        features: Features = self.image(images)
+        return features
 
     def prepare_texts(self, texts: Sequence[str], languages: Sequence[str]) -> dict[str, Tensor]:
         """Strings to the text encoder's inputs, without gradients."""
@@ -105,7 +102,9 @@ class DualEncoder(System):
     def backbone_fingerprint(self) -> str:
         """Over the backbone's weights, its preprocessing and what of it is kept."""
         return combined_fingerprint(
-            self._backbone_weights(), repr(self.preprocessing), self.image.reads
+            self._backbone_weights(),
+            repr(self.preprocessing),
+            "pooled" if self.image.pooling is None else "grid",
         )
 
     def _backbone_weights(self) -> str:
@@ -118,10 +117,15 @@ class DualEncoder(System):
         """Backbone, image head, text encoder, text head and loss, as far as they exist."""
         return {
             "image.backbone": self.image.backbone,
-            "image.head": nn.ModuleList([self.image.pooling, self.image.head]),
+            "image.head": self._image_head(),
             **{f"text.{name}": module for name, module in self.text.parts().items()},
             "loss": self.loss,
         }
+
+    def _image_head(self) -> nn.Module:
+        if self.image.pooling is None:
+            return self.image.head
+        return nn.ModuleList([self.image.pooling, self.image.head])
 
     def save_assets(self, folder: Path) -> None:
         """The tokenizer, and the architectures of transformers models."""

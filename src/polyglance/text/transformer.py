@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -18,6 +19,8 @@ from polyglance.text.tokenizer import FILE_NAME, Tokenizer
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
+
+ARCHITECTURE = "text-architecture.json"
 
 
 class TransformerTextEncoder(TextEncoder):
@@ -82,8 +85,10 @@ class TransformerTextEncoder(TextEncoder):
         return Features(self.head(pooled), self.head(states), mask)
 
     def save_tokenizer(self, folder: Path) -> None:
-        """As ``tokenizer.json``."""
+        """As ``tokenizer.json``, and the model's architecture for :func:`load_architecture`."""
         self.tokenizer.save(folder / FILE_NAME)
+        described = json.dumps(self.model.config.to_dict(), indent=2, default=str)
+        (folder / ARCHITECTURE).write_text(described + "\n", encoding="utf-8")
 
     def parts(self) -> dict[str, nn.Module]:
         """``encoder``: the transformer; ``head``."""
@@ -110,6 +115,23 @@ def load_transformer(name: str | Path, *, local_files_only: bool = True) -> PreT
         raise cannot_load("text model", name, error, local_files_only=local_files_only) from None
     if model.config.is_encoder_decoder or not hasattr(model.config, "vocab_size"):
         raise ModelError(f"{str(name)!r} is a {type(model).__name__}, not a plain text encoder")
+    return _without_pooler(model)
+
+
+def load_architecture(folder: Path) -> PreTrainedModel:
+    """The model that a checkpoint describes, with random weights to be filled from it.
+
+    Raises:
+        ModelError: the description is missing or damaged.
+    """
+    from transformers import AutoConfig, AutoModel
+
+    try:
+        described = json.loads((folder / ARCHITECTURE).read_text(encoding="utf-8"))
+        config = AutoConfig.for_model(**described)
+    except (OSError, ValueError, TypeError) as error:
+        raise ModelError(f"{folder / ARCHITECTURE} cannot be read: {error!r}") from None
+    model: PreTrainedModel = AutoModel.from_config(config)  # type: ignore[no-untyped-call]
     return _without_pooler(model)
 
 

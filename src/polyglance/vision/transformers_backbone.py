@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import inspect
+import json
 import math
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +22,7 @@ from polyglance.vision.processor_config import Colours, read_processor
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel
 
+ARCHITECTURE = "vision-architecture.json"
 IMAGENET_COLOURS = Colours(mean=(123.675, 116.28, 103.53), std=(58.395, 57.12, 57.375))
 
 
@@ -138,6 +141,35 @@ class TransformersBackbone(Backbone):
                 raise ModelError(f"not a configuration of transformers: {error}") from None
         model = AutoModel.from_config(config)  # type: ignore[no-untyped-call]
         return cls(model=model, colours=colours, preprocessing=preprocessing, use_pooler=use_pooler)
+
+    @classmethod
+    def from_folder(cls, folder: Path) -> TransformersBackbone:
+        """What :meth:`save_architecture` described, with random weights.
+
+        Raises:
+            ModelError: the description is missing or damaged.
+        """
+        try:
+            described = json.loads((folder / ARCHITECTURE).read_text("utf-8"))
+            return cls.from_config(
+                described["config"],
+                colours=Colours(*(tuple(each) for each in described["colours"])),
+                preprocessing=Preprocessing(**described["preprocessing"]),
+                use_pooler=described["use_pooler"],
+            )
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ModelError(f"{folder / ARCHITECTURE} cannot be read: {error!r}") from None
+
+    def save_architecture(self, folder: Path) -> None:
+        """Write all but the weights, so that a checkpoint needs no folder elsewhere."""
+        described = {
+            "config": self.model.config.to_dict(),
+            "colours": list(self.colours),
+            "preprocessing": asdict(self.preprocessing),
+            "use_pooler": self.use_pooler,
+        }
+        text = json.dumps(described, indent=2, ensure_ascii=False, default=str)
+        (folder / ARCHITECTURE).write_text(text + "\n", "utf-8")
 
     def forward(self, pixels: Tensor) -> BackboneFeatures:
         """(batch, 3, size, size) uint8 → grid (batch, channels, rows, columns) and pooled."""
