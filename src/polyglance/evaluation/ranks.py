@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 # of the product of their lengths. Scores nearer than that are ties.
 ROUNDING = 1e-6
 BLOCK_ROWS = 512
-BLOCK_COLUMNS = 8192
+BLOCK_COLUMNS = 2048
 PAIRS_AT_ONCE = 8192
 
 
