@@ -63,7 +63,7 @@ def iterate_manifest(path: Path | str) -> Iterator[Record]:
         ManifestError: when the bad line is reached, naming file, line and field.
     """
     path = Path(path)
-    if _is_json_lines(path):
+    if is_json_lines(path):
         rows, unit = _json_rows(path), "line"
     else:
         rows, unit = _parquet_rows(path), "row"
@@ -95,7 +95,7 @@ def write_manifest(records: Iterable[Record], path: Path | str) -> None:
         ManifestError: where a record could not be read back, naming the record and the field.
     """
     path = Path(path)
-    write = _write_json_lines if _is_json_lines(path) else _write_parquet
+    write = _write_json_lines if is_json_lines(path) else _write_parquet
     rows = _checked_rows(records, path)
     try:
         with replaced_when_complete(path) as temporary:
@@ -105,7 +105,12 @@ def write_manifest(records: Iterable[Record], path: Path | str) -> None:
         raise ManifestError(f"{path}: cannot be written: {error.strerror or error}") from None
 
 
-def _is_json_lines(path: Path) -> bool:
+def is_json_lines(path: Path) -> bool:
+    """Tell a manifest in JSON Lines from one in Parquet, by its name alone.
+
+    Raises:
+        ManifestError: where the name ends in neither ``.jsonl`` nor ``.parquet``.
+    """
     if path.suffix not in MANIFEST_SUFFIXES:
         raise ManifestError(f"{path}: a manifest's name ends in .jsonl or .parquet")
     return path.suffix == ".jsonl"

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from polyglance.data.manifest import write_manifest
+from polyglance.data.manifest import is_json_lines, write_manifest
 from polyglance.data.readers import READERS, ReaderOptions
 from polyglance.data.readers.common import images_folder, read_text_lines
 from polyglance.data.record import Record
@@ -58,6 +58,7 @@ def prepare_manifest(
     Raises:
         ManifestError: for bad input, or pictures that a manifest there cannot name.
     """
+    is_json_lines(output)  # a wrong name is told before anything is read or linked
     for source in sources:
         if not source.exists():
             raise ManifestError(f"{source}: no such file or folder")
@@ -108,16 +109,26 @@ def _linked(records: Iterable[Record], images: Path, output: Path) -> Iterator[R
         yield from records
         return
     link = root / _LINK
-    if not link.is_symlink() and not link.exists():
-        root.mkdir(parents=True, exist_ok=True)
-        link.symlink_to(images, target_is_directory=True)
-    elif link.resolve() != images:
-        raise ManifestError(
-            f"{link}: is there already and is no link to '{images}'; "
-            "choose another folder for the manifest"
-        )
+    _point(link, images)
     for record in records:
         image = record.image
         if image is not None and image.is_relative_to(images):
             image = link / image.relative_to(images)
         yield replace(record, image=image)
+
+
+def _point(link: Path, images: Path) -> None:
+    """Make ``link`` lead to ``images``; whatever else has its name is left alone."""
+    try:
+        if not link.is_symlink() and not link.exists():
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.symlink_to(images, target_is_directory=True)
+            return
+        leads_there = link.resolve() == images
+    except OSError as error:
+        raise ManifestError(f"{link}: cannot be linked: {error.strerror}") from None
+    if not leads_there:
+        raise ManifestError(
+            f"{link}: is there already and is no link to '{images}'; "
+            "choose another folder for the manifest"
+        )

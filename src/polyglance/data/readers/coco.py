@@ -45,13 +45,13 @@ def read_coco(sources: Sequence[Path], options: ReaderOptions) -> Iterator[Recor
     for path, language in zip(sources, languages, strict=True):
         data = read_json(path)
         names: dict[int, str] = {}
-        for entry, where in objects(member(data, "images", list, f"{path}"), f"{path}.images"):
+        for entry, where in objects(member(data, "images", list, f"{path}, "), f"{path}, images"):
             name = _file_name(entry, where)
             names[member(entry, "id", int, where)] = name
             image = coco_picture(images, name, f"{where}.file_name")
             gathering.add_picture(name, image, split=options.split, where=where, extra={})
-        annotations = member(data, "annotations", list, f"{path}")
-        for entry, where in objects(annotations, f"{path}.annotations"):
+        annotations = member(data, "annotations", list, f"{path}, ")
+        for entry, where in objects(annotations, f"{path}, annotations"):
             number = member(entry, "image_id", int, where)
             if number not in names:
                 raise ManifestError(f"{where}.image_id: no image has the id {number}")

@@ -60,16 +60,18 @@ def member(value: Mapping[str, Any], key: str, kind: type[_T], where: str) -> _T
         value: a JSON object.
         key: the key that the format demands.
         kind: ``str``, ``int``, ``list`` or ``dict``.
-        where: file and place of ``value``, for the message.
+        where: file and place of ``value``, for the message; the key is joined with a full stop,
+            or directly where ``where`` ends in a space.
 
     Raises:
         ManifestError: where the key is missing or its value of another kind.
     """
+    place = f"{where}{key}" if where.endswith(" ") else f"{where}.{key}"
     if key not in value:
-        raise ManifestError(f"{where}.{key}: missing")
+        raise ManifestError(f"{place}: missing")
     found = value[key]
     if not isinstance(found, kind) or isinstance(found, bool):
-        raise ManifestError(f"{where}.{key}: {_KINDS[kind]} is needed")
+        raise ManifestError(f"{place}: {_KINDS[kind]} is needed")
     return found
 
 

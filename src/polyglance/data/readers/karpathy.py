@@ -41,8 +41,8 @@ def read_karpathy(sources: Sequence[Path], options: ReaderOptions) -> Iterator[R
     images = images_folder(sources, options)
     gathering = Gathering()
     for path in sources:
-        entries = member(read_json(path), "images", list, f"{path}")
-        for entry, where in objects(entries, f"{path}.images"):
+        entries = member(read_json(path), "images", list, f"{path}, ")
+        for entry, where in objects(entries, f"{path}, images"):
             name = member(entry, "filename", str, where)
             folder = member(entry, "filepath", str, where) if "filepath" in entry else ""
             gathering.add_picture(
