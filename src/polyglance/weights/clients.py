@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import shutil
 import subprocess
 import sys
@@ -34,7 +35,14 @@ def run_client(command: list[str], folder: Path, remedy: str) -> None:
         WeightsError: it failed; the message holds ``remedy`` and the client's last words.
     """
     done = subprocess.run(  # noqa: S603
-        command, cwd=folder, capture_output=True, text=True, check=False, errors="replace"
+        command,
+        cwd=folder,
+        env={**os.environ, "TMPDIR": str(folder)},  # what it leaves behind goes with the folder
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        errors="replace",
     )
     if done.returncode != 0:
         said = (done.stderr.strip() or done.stdout.strip()).splitlines()[-8:]

