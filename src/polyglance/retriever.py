@@ -67,8 +67,11 @@ class Retriever:
             WeightsError: a pretrained tower that it needs has not been fetched yet.
         """
         from polyglance.systems.checkpoint import load_checkpoint
+        from polyglance.vision.inference import freeze
 
         loaded: Checkpoint = load_checkpoint(locate(path_or_name))
+        if backbone := loaded.system.parts().get("image.backbone"):
+            freeze(backbone)
         return cls(
             loaded.system,
             name=str(path_or_name),
@@ -101,9 +104,7 @@ class Retriever:
         """(images, 3, size, size) uint8, as ``preprocessing`` makes it → (images, dimension)."""
         import torch
 
-        from polyglance.precision import inference_precision
-
-        with torch.inference_mode(), inference_precision():
+        with torch.inference_mode():
             embedding = self.system.encode_images(torch.from_numpy(pixels)).embedding
         return embedding.float().numpy()
 

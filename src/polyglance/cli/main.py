@@ -3,19 +3,44 @@
 from __future__ import annotations
 
 import sys
+from typing import Annotated
 
 import typer
 
+from polyglance.cli import data
 from polyglance.cli.demo import demo
+from polyglance.cli.download import download
+from polyglance.cli.index import index
+from polyglance.cli.search import search
+from polyglance.cli.serve import serve
+from polyglance.cli.train import train
 
 app = typer.Typer(
     name="polyglance",
-    help="Find any picture in any language: train, measure, index, search.",
     no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,
 )
-app.command()(demo)
+for verb in (download, index, search, serve, train, demo):
+    app.command()(verb)
+app.add_typer(data.app, name="data")
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from polyglance import __version__
+
+        print(f"polyglance {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[  # noqa: ARG001
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="And leave.")
+    ] = False,
+) -> None:
+    """Find any picture in any language: train, measure, index, search."""
 
 
 def main() -> None:
