@@ -2,7 +2,7 @@
 
 import unicodedata
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from polyglance.data.text import normalise_text
@@ -19,6 +19,7 @@ def test_compatibility_forms_and_joined_emoji_are_kept() -> None:
         assert normalise_text(text) == text
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_normalising_is_idempotent_and_equals_the_standard(text: str) -> None:
     once = normalise_text(text)
