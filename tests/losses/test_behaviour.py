@@ -51,8 +51,9 @@ def test_always_finite(
     scores = scores.to(dtype).requires_grad_()
     positives = torch.rand(images, texts, generator=generator) < density
     loss = build()
-    value = total(loss, scores, positives)
-    value.backward()
+    with torch.autograd.set_detect_anomaly(True):  # not a NaN on the way either
+        value = total(loss, scores, positives)
+        value.backward()
     assert value.dtype == torch.float32
     assert torch.isfinite(value)
     assert scores.grad is not None

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from tokenizers import Tokenizer as Backend
+from tokenizers import models
 
 from polyglance.errors import ModelError
 from polyglance.text.tokenizer import Tokenizer
@@ -71,6 +73,17 @@ def test_composed_and_decomposed_are_one(words: Tokenizer, bytes_: Tokenizer, te
             tokenizer.encode_batch([text])[0], tokenizer.encode_batch([decomposed])[0]
         )
     assert "<unk>" not in words.pieces(decomposed)
+
+
+def test_a_tokenizer_that_does_not_normalise_gets_composed_text() -> None:
+    backend = Backend(models.WordLevel({"<pad>": 0, "<unk>": 1, "běží": 2}, unk_token="<unk>"))
+    backend.enable_padding(pad_id=0, pad_token="<pad>")
+    assert Tokenizer(backend).encode_batch(["be\u030cz\u030ci\u0301"])[0].tolist() == [[2]]
+
+
+def test_a_tokenizer_must_say_how_it_pads() -> None:
+    with pytest.raises(ValueError, match="which id pads"):
+        Tokenizer(Backend(models.WordLevel({"<unk>": 0}, unk_token="<unk>")))
 
 
 def test_ids_and_mask(words: Tokenizer) -> None:

@@ -63,7 +63,7 @@ def log_sum_exp_of_negatives(logits: Tensor, positives: Tensor) -> tuple[Tensor,
     """
     contrasted = (~positives).any(dim=1, keepdim=True)  # (queries, 1)
     negatives = logits.masked_fill(positives, float("-inf"))
-    # A row of −inf alone would give NaN gradients, so it is filled before the logarithm.
+    # A row of −inf alone has NaN for a gradient, so it is filled before the logarithm.
     negatives = negatives.masked_fill(~contrasted, 0.0)
     return negatives.logsumexp(dim=1, keepdim=True), contrasted
 
