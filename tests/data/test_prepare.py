@@ -148,7 +148,7 @@ def test_inspect_prints_counts_and_writes_json(dataset: Path) -> None:
     run("prepare", "folder", photos, "--output", photos / "m.jsonl")
     result = run("inspect", photos / "m.jsonl", "--json", report)
     lines = [" ".join(line.split()) for line in result.stdout.splitlines()]
-    assert "m no 1 2 0 4 – 9.5 – 15 1 – 2 – 3" in lines
+    assert "m no 1 2 0 4–9.5–15 1–2–3" in lines
     assert "m: 2 of 3 without captions" in result.stdout
     assert "missing: none" in result.stdout
     assert "leaks: in more than one split: none" in result.stdout
@@ -184,7 +184,13 @@ def test_inspect_on_a_terminal_draws_tables(
     from polyglance.data.inspect import inspect_records
     from polyglance.data.record import Record
 
-    record = Record(id="1", features="1", captions={"en": ("A [bold] dog.",)})
+    record = Record(
+        id="1",
+        features="1",
+        captions={"en": ("A [bold] dog.",)},
+        machine_translated={"zh-baidu": ("狗",)},
+        parallel={"en": "A dog.", "de": "Ein Hund."},
+    )
     other = Record(id="2", features="2", captions={"en": ("A [bold] dog.",)})
     inspection = inspect_records({"train": [record, other]})
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
@@ -192,6 +198,8 @@ def test_inspect_on_a_terminal_draws_tables(
     drawn = capsys.readouterr().out
     assert "│" in drawn
     assert "[bold]" in drawn
+    assert "zh-baidu" in drawn
+    assert "train: parallel sentences: 1 en, 1 de" in drawn
 
 
 def test_the_commands_start_without_heavy_imports() -> None:

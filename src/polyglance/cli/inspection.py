@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -17,9 +17,15 @@ _OVERLAPS = ("language", "on several pictures", "in several splits", "most often
 
 def print_inspection(inspection: Inspection) -> None:
     """Print counts by split and language, then what is wrong."""
-    _print_table("Captions (lengths: least – median – most)", _COUNTS, list(_counts(inspection)))
+    by_people = {split: counts.captions for split, counts in inspection.splits.items()}
+    by_machines = {split: counts.machine_translated for split, counts in inspection.splits.items()}
+    _print_table("Captions (lengths: least–median–most)", _COUNTS, _count_rows(by_people))
+    _print_table("Captions translated by machines", _COUNTS, _count_rows(by_machines))
     _print_table("The same captions", _OVERLAPS, list(_overlap_rows(inspection)))
     for split, counts in inspection.splits.items():
+        if counts.parallel:
+            numbers = ", ".join(f"{number} {tag}" for tag, number in counts.parallel.items())
+            print(f"{split}: parallel sentences: {numbers}")
         if counts.without_captions:
             print(f"{split}: {counts.without_captions} of {counts.pictures} without captions")
     _print_list("missing", [f"{_place(place)}: {path}" for place, path in inspection.missing])
@@ -31,14 +37,12 @@ def print_inspection(inspection: Inspection) -> None:
     _print_list("leaks: in more than one split", [_group(places) for places in inspection.leaks])
 
 
-def _counts(inspection: Inspection) -> Iterator[tuple[str, ...]]:
-    for split, counts in inspection.splits.items():
-        for tag, language in counts.captions.items():
-            yield (split, tag, *_numbers(language))
-        for tag, language in counts.machine_translated.items():
-            yield (split, f"{tag} (machine)", *_numbers(language))
-        for tag, sentences in counts.parallel.items():
-            yield (split, f"{tag} (parallel)", str(sentences), str(sentences), "", "", "")
+def _count_rows(splits: Mapping[str, Mapping[str, LanguageCounts]]) -> list[tuple[str, ...]]:
+    return [
+        (split, tag, *_numbers(language))
+        for split, languages in splits.items()
+        for tag, language in languages.items()
+    ]
 
 
 def _numbers(language: LanguageCounts) -> tuple[str, ...]:
@@ -58,7 +62,7 @@ def _overlap_rows(inspection: Inspection) -> Iterator[tuple[str, ...]]:
 
 
 def _spread(spread: Spread) -> str:
-    return f"{spread.minimum} – {spread.median:g} – {spread.maximum}"
+    return f"{spread.minimum}–{spread.median:g}–{spread.maximum}"
 
 
 def _place(place: Place) -> str:
