@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from polyglance.text.recurrent import RecurrentTextEncoder
 from polyglance.text.tokenizer import Tokenizer
 from polyglance.text.transformer import (
     TransformerTextEncoder,
+    load_architecture,
     load_transformer,
     new_distilbert,
 )
@@ -292,6 +294,53 @@ def test_any_model_from_a_folder(saved_models: Path, name: str) -> None:
     assert [n for n, p in encoder.named_parameters() if p.grad is None] == []  # no dead pooler
 
 
+@pytest.mark.parametrize("name", ["bert", "xlm-roberta"])
+def test_a_checkpoint_does_not_need_the_folder_it_came_from(
+    saved_models: Path, tmp_path: Path, name: str
+) -> None:
+    tokenizer = Tokenizer.from_pretrained(saved_models / name)
+    model = load_transformer(saved_models / name)
+    encoder = transformer(model=model, tokenizer=tokenizer, max_length=19).eval()
+    encoder.save_tokenizer(tmp_path)
+    other = transformer(
+        model=load_architecture(tmp_path),
+        tokenizer=Tokenizer.load(tmp_path / "tokenizer.json"),
+        max_length=19,
+    ).eval()
+    other.load_state_dict(encoder.state_dict())
+    assert torch.equal(encode(encoder, TEXTS).embedding, encode(other, TEXTS).embedding)
+
+
+def test_a_damaged_architecture_is_named(tmp_path: Path) -> None:
+    for content in (None, "{", "{}", '{"model_type": "unheard-of"}'):
+        if content is not None:
+            (tmp_path / "text-architecture.json").write_text(content)
+        with pytest.raises(ModelError, match=r"text-architecture\.json cannot be read"):
+            load_architecture(tmp_path)
+
+
+def test_a_model_with_missing_weights_is_refused(saved_models: Path, tmp_path: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    shutil.copytree(saved_models / "bert", tmp_path / "bert")
+    weights = load_file(tmp_path / "bert" / "model.safetensors")
+    del weights["encoder.layer.0.output.dense.weight"]
+    save_file(weights, tmp_path / "bert" / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(ModelError, match=r"lacks the weights encoder\.layer\.0\.output"):
+        load_transformer(tmp_path / "bert")
+
+
+def test_pickled_weights_are_not_read(saved_models: Path, tmp_path: Path) -> None:
+    shutil.copytree(saved_models / "bert", tmp_path / "bert")
+    (tmp_path / "bert" / "model.safetensors").unlink()
+    torch.save(
+        load_transformer(saved_models / "bert").state_dict(),
+        tmp_path / "bert" / "pytorch_model.bin",
+    )
+    with pytest.raises(ModelError, match=r"no text model at .*safetensors"):
+        load_transformer(tmp_path / "bert")
+
+
 def test_a_pretrained_tokenizer_gives_the_ids_of_transformers(saved_models: Path) -> None:
     from transformers import AutoTokenizer
 
@@ -331,5 +380,5 @@ def test_an_encoder_decoder_is_refused(tmp_path: Path) -> None:
 
     config = T5Config(vocab_size=9, d_model=8, d_kv=4, d_ff=8, num_layers=1, num_heads=2)
     T5Model(config).save_pretrained(tmp_path)
-    with pytest.raises(ModelError, match="not a plain text encoder"):
+    with pytest.raises(ModelError, match="text encoder such as"):
         load_transformer(tmp_path)

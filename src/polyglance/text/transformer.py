@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 ARCHITECTURE = "text-architecture.json"
 
+ARCHITECTURE = "text-architecture.json"
+
 
 class TransformerTextEncoder(TextEncoder):
     """DistilBERT, BERT, XLM-R or a like model → one vector → the joint space.
@@ -103,36 +105,45 @@ def load_transformer(name: str | Path, *, local_files_only: bool = True) -> PreT
         local_files_only: do not use the network.
 
     Raises:
-        ModelError: it is not there, or it is no plain text encoder.
+        ModelError: it is not there, not in safetensors, not complete, or no plain text encoder.
     """
     from transformers import AutoModel
 
     try:
-        model: PreTrainedModel = AutoModel.from_pretrained(
-            str(name), local_files_only=local_files_only, dtype="float32"
+        model, report = AutoModel.from_pretrained(
+            str(name),
+            local_files_only=local_files_only,
+            use_safetensors=True,
+            dtype="float32",
+            output_loading_info=True,
         )
     except (OSError, ValueError) as error:
         raise cannot_load("text model", name, error, local_files_only=local_files_only) from None
-    if model.config.is_encoder_decoder or not hasattr(model.config, "vocab_size"):
-        raise ModelError(f"{str(name)!r} is a {type(model).__name__}, not a plain text encoder")
-    return _without_pooler(model)
+    if lost := sorted(key for key in report["missing_keys"] if "pooler" not in key):
+        raise ModelError(
+            f"{str(name)!r} lacks the weights {', '.join(lost[:3])} of its architecture; save the "
+            "whole model there anew with save_pretrained"
+        )
+    return _as_text_encoder(model, name)
 
 
 def load_architecture(folder: Path) -> PreTrainedModel:
-    """The model that a checkpoint describes, with random weights to be filled from it.
+    """The model that a checkpoint's ``text-architecture.json`` describes, with random weights.
 
     Raises:
         ModelError: the description is missing or damaged.
     """
     from transformers import AutoConfig, AutoModel
 
+    path = folder / ARCHITECTURE
     try:
-        described = json.loads((folder / ARCHITECTURE).read_text(encoding="utf-8"))
-        config = AutoConfig.for_model(**described)
+        config = AutoConfig.for_model(**json.loads(path.read_text(encoding="utf-8")))
+        model = AutoModel.from_config(config)  # type: ignore[no-untyped-call]
     except (OSError, ValueError, TypeError) as error:
-        raise ModelError(f"{folder / ARCHITECTURE} cannot be read: {error!r}") from None
-    model: PreTrainedModel = AutoModel.from_config(config)  # type: ignore[no-untyped-call]
-    return _without_pooler(model)
+        raise ModelError(
+            f"{path} cannot be read ({error}); copy the checkpoint's folder whole"
+        ) from None
+    return _as_text_encoder(model, folder)
 
 
 def new_distilbert(
@@ -169,7 +180,12 @@ def new_distilbert(
     )
 
 
-def _without_pooler(model: PreTrainedModel) -> PreTrainedModel:
+def _as_text_encoder(model: PreTrainedModel, name: str | Path) -> PreTrainedModel:
+    if model.config.is_encoder_decoder or not hasattr(model.config, "vocab_size"):
+        raise ModelError(
+            f"{str(name)!r} is a {type(model).__name__}; a text encoder such as DistilBERT, BERT "
+            "or XLM-R is needed"
+        )
     if hasattr(model, "pooler"):
         model.register_module("pooler", None)
     return model
