@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from polyglance.data.dataset import FeatureSource, PixelSource, assemble
+from polyglance.data.dataset import FeatureSource, PixelSource, assemble, feature_key, stream
 from polyglance.data.feature_building import build_feature_store
 from polyglance.data.feature_store import FeatureStore, FeatureStoreWriter
 from polyglance.data.record import Record
@@ -64,11 +64,11 @@ def test_rows_are_the_encoded_pictures_in_the_order_asked_for(tmp_path: Path) ->
     records = pictures(tmp_path, 10)
     store, report = build(records, tmp_path / "store", Counting())
     assert (report.encoded, report.reused, report.skipped) == (10, 0, {})
-    rows = store.rows(["p7", "p2", "p7"])
+    rows = store.rows([feature_key(records[n]) for n in (7, 2, 7)])
     assert rows.shape == (3, 3)
     assert rows[0] == pytest.approx([63 / 255, 7 / 255, 248 / 255], abs=1e-6)
     assert np.array_equal(rows[0], rows[2])
-    assert "p9" in store
+    assert feature_key(records[9]) in store
     assert "p10" not in store
     with pytest.raises(ModelError, match="'p10'"):
         store.rows(["p10"])
@@ -83,7 +83,7 @@ def test_an_interrupted_build_goes_on(tmp_path: Path) -> None:
     store, report = build(records, tmp_path / "store", encode)
     assert (encode.seen, report.reused) == (6, 4)
     whole, _ = build(records, tmp_path / "other", Counting())
-    keys = [record.id for record in records]
+    keys = [feature_key(record) for record in records]
     assert np.array_equal(store.rows(keys), whole.rows(keys))
 
 
@@ -97,7 +97,9 @@ def test_torn_ends_are_cut_off(tmp_path: Path) -> None:
     assert len(FeatureStore(folder)) == 4
     store, report = build(records, folder, Counting())
     assert (report.encoded, report.reused) == (2, 4)
-    assert store.rows(["p4"])[0] == pytest.approx([36 / 255, 4 / 255, 251 / 255], abs=1e-6)
+    assert store.rows([feature_key(records[4])])[0] == pytest.approx(
+        [36 / 255, 4 / 255, 251 / 255], abs=1e-6
+    )
 
 
 def test_kill_nine_leaves_a_store_that_goes_on(tmp_path: Path) -> None:
@@ -146,7 +148,7 @@ def test_a_changed_picture_is_encoded_again(tmp_path: Path) -> None:
     Image.new("RGB", (20, 20), (255, 0, 0)).save(tmp_path / "3.png")
     store, report = build(records, tmp_path / "store", Counting())
     assert (report.encoded, report.reused, len(store)) == (1, 4, 5)
-    assert store.rows(["p3"])[0] == pytest.approx([1, 0, 0])
+    assert store.rows([feature_key(records[3])])[0] == pytest.approx([1, 0, 0])
 
 
 def test_bad_pictures_are_skipped_with_reasons(tmp_path: Path) -> None:
@@ -159,6 +161,7 @@ def test_bad_pictures_are_skipped_with_reasons(tmp_path: Path) -> None:
     batch = assemble(
         [Pick(n, "en", f"picture {n}") for n in range(5)], FeatureSource(records, store=store)
     )
+    assert batch is not None
     assert batch.image_ids.tolist() == batch.text_image_ids.tolist() == [0, 2, 4]
     assert batch.texts == ["picture 0", "picture 2", "picture 4"]
 
@@ -201,6 +204,7 @@ def test_pixels_and_shared_captions_make_a_batch(tmp_path: Path) -> None:
     sampler = CaptionSampler(records, batch_size=4)
     source = PixelSource(records, preprocessing=PREPROCESSING)
     batch = assemble(sampler.batch(0, 0), source)
+    assert batch is not None
     assert batch.images.shape == (4, 3, 8, 8)
     assert batch.images.dtype == torch.uint8
     positives = batch.positives
@@ -210,5 +214,21 @@ def test_pixels_and_shared_captions_make_a_batch(tmp_path: Path) -> None:
             pair = {ids[row], batch.text_image_ids.tolist()[column]}
             assert positives[row, column] == (len(pair) == 1 or pair == {0, 1})
     (tmp_path / "2.png").write_bytes(b"x")
-    assert 2 not in assemble(sampler.batch(0, 0), source).image_ids.tolist()
+    without = assemble(sampler.batch(0, 0), source)
+    assert without is not None
+    assert 2 not in without.image_ids.tolist()
     assert list(source.skipped) == ["p2"]
+
+
+def test_batches_without_a_readable_picture_are_passed_over(tmp_path: Path) -> None:
+    records = pictures(tmp_path, 3)
+    (tmp_path / "1.png").write_bytes(b"x")
+    sampler = CaptionSampler(records, batch_size=1)
+    batches = stream(sampler, PixelSource(records, preprocessing=PREPROCESSING))
+    seen = [next(batches)[1].image_ids.item() for _ in range(8)]
+    assert sorted(seen) == [0] * 4 + [2] * 4
+    batches.close()
+    for n in (0, 2):
+        (tmp_path / f"{n}.png").write_bytes(b"x")
+    with pytest.raises(PictureError, match="not one training picture"):
+        next(stream(sampler, PixelSource(records, preprocessing=PREPROCESSING)))

@@ -61,6 +61,7 @@ def test_eight_pairs_are_overfitted(tmp_path: Path) -> None:
     batch = assemble(
         CaptionSampler(tiny_records(8), batch_size=8).batch(0, 0), TensorSource(tiny_pixels(8))
     )
+    assert batch is not None
     images = system.encode_images(batch.images)
     texts = system.encode_texts(system.prepare_texts(batch.texts, batch.languages))
     best = system.score(images, texts).argmax(dim=0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -72,7 +72,7 @@ class FeatureSource:
     """Rows of a feature store.
 
     Args:
-        records: the dataset; a record's key is its ``features`` or else its ``id``.
+        records: the dataset; see :func:`feature_key`.
         store: where the rows are.
     """
 
@@ -105,8 +105,13 @@ class TensorSource:
 
 
 def feature_key(record: Record) -> str:
-    """Under which a record's features are stored."""
-    return record.features if record.features is not None else record.id
+    """Under which a record's features are stored: the row that it names, else its picture's path.
+
+    By path, one store serves every dataset that a backbone has seen.
+    """
+    if record.features is not None:
+        return record.features
+    return str(record.image) if record.image is not None else record.id
 
 
 def decode(path: Path | None, preprocessing: Preprocessing) -> NDArray[np.uint8]:
@@ -122,20 +127,17 @@ def decode(path: Path | None, preprocessing: Preprocessing) -> NDArray[np.uint8]
     return preprocessing(open_picture(path, target_size=preprocessing.size))
 
 
-def assemble(picks: Sequence[Pick], source: PictureSource) -> Batch:
-    """Join picks and pictures into a batch; picks whose picture cannot be read are left out.
+def assemble(picks: Sequence[Pick], source: PictureSource) -> Batch | None:
+    """Join picks and pictures into a batch, without picks whose picture cannot be read.
 
-    Raises:
-        PictureError: none of the pictures can be read.
+    Returns:
+        The batch, or ``None`` where not one of the pictures can be read.
     """
     import torch
 
     loaded = source.load(list(dict.fromkeys(pick.picture for pick in picks)))
     if not loaded:
-        raise PictureError(
-            f"none of the {len(picks)} pictures of a batch can be read; "
-            "`polyglance data inspect` on the manifest lists why"
-        )
+        return None
     kept = [pick for pick in picks if pick.picture in loaded]
     return Batch(
         images=torch.stack(list(loaded.values())),  # (images, ...)
@@ -176,18 +178,28 @@ def stream(
         ahead: batches assembled in advance.
 
     Yields:
-        The sampler's state once the batch has been trained on, and the batch.
+        The sampler's state once the batch has been trained on, and the batch; batches without a
+        readable picture are passed over.
+
+    Raises:
+        PictureError: a whole epoch has no readable picture.
     """
     upcoming = sampler.upcoming()
-    waiting: deque[tuple[SamplerState, Future[Batch]]] = deque()
+    waiting: deque[tuple[SamplerState, Future[Batch | None]]] = deque()
+    empty = 0
     with ThreadPoolExecutor(1, thread_name_prefix="assemble") as pool:
-        submit: Callable[..., Future[Batch]] = pool.submit
         try:
-            while True:
+            while empty < sampler.steps_per_epoch:
                 while len(waiting) <= ahead:
                     state, picks = next(upcoming)
-                    waiting.append((state, submit(assemble, picks, source)))
-                state, batch = waiting.popleft()
-                yield state, batch.result()
+                    waiting.append((state, pool.submit(assemble, picks, source)))
+                state, future = waiting.popleft()
+                batch = future.result()
+                empty = empty + 1 if batch is None else 0
+                if batch is not None:
+                    yield state, batch
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
+    raise PictureError(
+        "not one training picture can be read; `polyglance data inspect` on the manifest says why"
+    )

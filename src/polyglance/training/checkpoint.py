@@ -46,27 +46,22 @@ def save_state(
     _write(path, tensors, described)
 
 
-def load_state(
-    path: Path, *, model: nn.Module, optimizer: torch.optim.Optimizer | None
-) -> dict[str, Any]:
-    """Restore model, optimiser and random states; return the loop's progress.
+def load_state(path: Path, *, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+    """Restore model, optimiser and random states.
 
     Args:
         path: of the file.
         model: built like the one that was saved.
-        optimizer: likewise; ``None`` leaves it and the random states alone.
+        optimizer: likewise.
 
     Raises:
         ModelError: the file is damaged, or belongs to another model.
     """
     tensors, described = _read(path)
     _fill(model, tensors, path)
-    if optimizer is not None:
-        optimizer.load_state_dict(_unflatten(tensors, described["optimizer"]))
-        torch.set_rng_state(tensors["random.torch"])
-        _set_random_state(described["random"])
-    progress: dict[str, Any] = described["progress"]
-    return progress
+    optimizer.load_state_dict(_unflatten(tensors, described["optimizer"]))
+    torch.set_rng_state(tensors["random.torch"])
+    _set_random_state(described["random"])
 
 
 def read_progress(path: Path) -> dict[str, Any]:
@@ -83,6 +78,15 @@ def save_weights(path: Path, model: nn.Module, described: dict[str, Any]) -> Non
     """Write a model's tensors with a JSON description, atomically."""
     tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
     _write(path, tensors, {"format": FORMAT, "progress": described})
+
+
+def load_weights(path: Path, model: nn.Module) -> None:
+    """Fill a model with the tensors of :func:`save_weights` or :func:`save_state`.
+
+    Raises:
+        ModelError: the file is damaged, or belongs to another model.
+    """
+    _fill(model, _read(path)[0], path)
 
 
 def _write(path: Path, tensors: dict[str, Tensor], described: dict[str, Any]) -> None:

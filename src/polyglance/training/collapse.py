@@ -61,5 +61,5 @@ class CollapseGuard:
         return (
             f"the loss has been at {expected:.4g} for {self._patience} steps, which is what equal "
             "scores everywhere give: the embeddings have collapsed. Lower the learning rate, warm "
-            "it up, or begin with a loss over all negatives (sum-of-hinges, annealed-hinges)"
+            "it up, or begin with a loss over all negatives (sum_of_hinges, annealed_hinges)"
         )

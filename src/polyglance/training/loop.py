@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import sys
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -17,7 +19,13 @@ from polyglance.data.dataset import PictureSource, stream
 from polyglance.data.locking import only_writer
 from polyglance.errors import TrainingError
 from polyglance.progress import track
-from polyglance.training.checkpoint import load_state, read_progress, save_state, save_weights
+from polyglance.training.checkpoint import (
+    load_state,
+    load_weights,
+    read_progress,
+    save_state,
+    save_weights,
+)
 from polyglance.training.clocks import Pace, SaveTimer
 from polyglance.training.collapse import CollapseGuard, plateau
 from polyglance.training.log import RunLog
@@ -103,6 +111,7 @@ class Trainer:
         self._system, self._config, self._sampler = system, config, sampler
         self._sources, self._validator = sources, validator
         self._folder, self._show_progress = folder, show_progress
+        logging.getLogger("lightning_fabric.utilities.rank_zero").setLevel(logging.WARNING)
         self._fabric = Fabric(accelerator="cpu", devices=1, precision=config.precision)
         self._lengths = [p.total_steps(sampler.steps_per_epoch) for p in config.phases]
         self._guard, self._timer, self._pace = CollapseGuard(), SaveTimer(), Pace()
@@ -124,13 +133,16 @@ class Trainer:
                 self._folder, resume_at=self.progress.step, tensorboard=self._config.tensorboard
             )
             self._log.write("resume" if self._resuming else "start", self.progress.step)
-            left = round((sum(self._lengths) - self.progress.step) * self._sampler.pairs_per_step)
-            with track("pairs", left, show=self._show_progress) as advance:
-                while not self.progress.finished and stop.signal is None:
-                    self._run_phase(stop, advance)
+            while not self.progress.finished and stop.signal is None:
+                self._run_phase(stop)
             self._log.write("end", self.progress.step, finished=self.progress.finished)
             self._log.close()
         return Outcome(self.progress, stop.signal)
+
+    def load_best(self) -> None:
+        """Give the system the best weights that were measured; without any it keeps the last."""
+        if (self._folder / BEST).exists():
+            load_weights(self._folder / BEST, self._system)
 
     def _find_checkpoint(self) -> bool:
         """Set progress and sampler to the folder's checkpoint, if it has one."""
@@ -142,7 +154,7 @@ class Trainer:
         self.progress = Progress(**saved["run"])
         return True
 
-    def _run_phase(self, stop: StopRequest, advance: Callable[[int], None]) -> None:
+    def _run_phase(self, stop: StopRequest) -> None:
         at, phase = self.progress, self._config.phases[self.progress.phase]
         length = self._lengths[at.phase]
         freeze(self._system, phase.frozen)
@@ -152,31 +164,39 @@ class Trainer:
         if self._resuming:
             load_state(self._folder / LAST, model=self._system, optimizer=optimizer)
             self._resuming = False
-        backbone_is_frozen = BACKBONE in frozen_parts(self._system, phase.frozen)
-        batches = stream(self._sampler, self._sources("train", backbone_is_frozen))
+        frozen = BACKBONE in frozen_parts(self._system, phase.frozen)
+        batches = stream(self._sampler, self._sources("train", frozen))
+        held_back = self._sources("validation", frozen) if self._validator is not None else None
         set_training_mode(self._system, phase.frozen)
-        started = time.monotonic()
-        while at.phase_step < length and stop.signal is None:
-            state, batch = next(batches)
-            set_learning_rate(optimizer, self._factor(phase, length))
-            values = self._step(model, fabric_optimizer, batch)
-            self._sampler.state = state
-            at.phase_step, at.step = at.phase_step + 1, at.step + 1
-            self._pace.count(len(batch.texts), time.monotonic() - started)
-            advance(len(batch.texts))
-            self._write_step(values, optimizer)
-            if self._measurement_is_due(at.phase_step == length):
-                self._measure(backbone_is_frozen)
-                set_training_mode(self._system, phase.frozen)
-            if self._timer.is_due():
-                self._save(optimizer)
+        with self._progress_of_phase(length) as advance:
             started = time.monotonic()
+            while at.phase_step < length and stop.signal is None:
+                state, batch = next(batches)
+                set_learning_rate(optimizer, self._factor(phase, length))
+                values = self._step(model, fabric_optimizer, batch)
+                self._sampler.state = state
+                at.phase_step, at.step = at.phase_step + 1, at.step + 1
+                self._pace.count(len(batch.texts), time.monotonic() - started)
+                advance(len(batch.texts))
+                self._write_step(values, optimizer)
+                if held_back is not None and self._measurement_is_due(length):
+                    self._measure(held_back)
+                    set_training_mode(self._system, phase.frozen)
+                if self._timer.is_due():
+                    self._save(optimizer)
+                started = time.monotonic()
         batches.close()
         over = at.phase_step == length
         at.finished = over and at.phase + 1 == len(self._lengths)
         self._save(optimizer)  # with the phase's own optimiser, which a resumed run builds first
         if over and not at.finished:
             at.phase, at.phase_step = at.phase + 1, 0
+
+    def _progress_of_phase(self, length: int) -> AbstractContextManager[Callable[[int], None]]:
+        at, phases = self.progress, len(self._lengths)
+        left = round((length - at.phase_step) * self._sampler.pairs_per_step)
+        name = "pairs" if phases == 1 else f"phase {at.phase + 1} of {phases}: pairs"
+        return track(name, left, show=self._show_progress)
 
     def _step(self, model: Any, optimizer: Any, batch: Batch) -> dict[str, float]:
         """One step of the optimiser; returns what to log."""
@@ -233,16 +253,14 @@ class Trainer:
                 **values,
             )
 
-    def _measurement_is_due(self, end_of_phase: bool) -> bool:
-        every = self._config.evaluate_every
-        end_of_epoch = self._sampler.state.step == 0
-        return end_of_phase or (end_of_epoch if every is None else self.progress.step % every == 0)
+    def _measurement_is_due(self, length: int) -> bool:
+        at, every = self.progress, self._config.evaluate_every
+        due = self._sampler.state.step == 0 if every is None else at.step % every == 0
+        return due or at.phase_step == length
 
-    def _measure(self, backbone_is_frozen: bool) -> None:
+    def _measure(self, source: PictureSource) -> None:
         """Measure, log, and keep the weights if they are the best so far."""
-        if self._validator is None:
-            return
-        source = self._sources("validation", backbone_is_frozen)
+        assert self._validator is not None  # noqa: S101 -- only then is there a source
         found = self._validator.measure(self._system, source)
         at, recall = self.progress, found.mean.mean_recall
         is_best = at.best_recall is None or recall > at.best_recall

@@ -1,0 +1,262 @@
+"""A recipe, run: data, system, trainer, and at the end a checkpoint with its card."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from polyglance.data.files import replaced_when_complete
+from polyglance.errors import ConfigError, TrainingError
+from polyglance.training.recipe import Recipe, explain
+
+if TYPE_CHECKING:
+    from polyglance.data.record import Record
+    from polyglance.systems.base import System
+    from polyglance.training.loop import Split
+    from polyglance.training.sources import RunSources
+    from polyglance.training.validation import Validator
+
+RECIPE, MODEL, REPORT = "recipe.json", "model", "report.json"
+INTERVAL_DRAWS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What became of a recipe.
+
+    Attributes:
+        folder: of the run.
+        step: reached.
+        best_step: whose weights the checkpoint has; ``None`` without validation.
+        best_recall: mean recall there, percent.
+        signal: that stopped it; ``None`` for a finished run.
+        was_finished: whether nothing was left to do.
+    """
+
+    folder: Path
+    step: int
+    best_step: int | None
+    best_recall: float | None
+    signal: int | None = None
+    was_finished: bool = False
+
+
+def train(recipe: Recipe, folder: Path, *, show_progress: bool = True) -> Run:
+    """Train by a recipe in a folder, or go on there; the model comes to lie in ``folder/model``.
+
+    Args:
+        recipe: what to train.
+        folder: of the run.
+        show_progress: on standard error.
+
+    Raises:
+        TrainingError: the folder has a run of another recipe, or the loss is no longer finite.
+        ConfigError: recipe and data do not fit together.
+    """
+    claim(folder, recipe)
+    if finished := _finished(folder):
+        return finished
+    from polyglance.data.sampler import CaptionSampler
+    from polyglance.training.loop import Trainer
+    from polyglance.training.sources import RunSources, feature_cache
+    from polyglance.training.validation import Validator
+
+    records = read_records(recipe)
+    tags = sorted(recipe.data.languages or _languages(records["train"]))
+    sampler = CaptionSampler(
+        records["train"],
+        batch_size=recipe.training.batch_size,
+        language_weights=recipe.data.languages,
+        captions_per_picture=recipe.data.captions_per_picture,
+        seed=recipe.training.seed,
+    )
+    validator = (
+        Validator(records["validation"], languages=tags) if "validation" in records else None
+    )
+    system = make_system(recipe, [text for r in records["train"] for text in _texts(r, tags)])
+    sources = RunSources(
+        system,
+        records=records,
+        features=recipe.data.features or feature_cache(),
+        cache_features=recipe.training.cache_features,
+        workers=recipe.data.workers,
+        show_progress=show_progress,
+    )
+    trainer = Trainer(
+        system,
+        config=recipe.training,
+        sampler=sampler,
+        sources=sources,
+        validator=validator,
+        folder=folder,
+        show_progress=show_progress,
+    )
+    outcome = trainer.fit()
+    sources.tell_skipped()
+    at = outcome.progress
+    if at.finished:
+        trainer.load_best()
+        _export(system, recipe, folder, tags, validator, sources)
+    return Run(folder, at.step, at.best_step, at.best_recall, signal=outcome.signal)
+
+
+def claim(folder: Path, recipe: Recipe) -> None:
+    """Write the recipe into the folder, unless it has the checkpoint of another one.
+
+    Raises:
+        TrainingError: it is another one; the message names the keys that differ.
+    """
+    from polyglance.training.loop import LAST
+
+    path, wanted = folder / RECIPE, recipe.model_dump(mode="json")
+    if path.exists() and (folder / LAST).exists():  # without a checkpoint there is nothing to lose
+        try:
+            present = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise TrainingError(f"{path}: damaged ({error}); start in a new folder") from None
+        if differing := _differences(present, wanted):
+            raise TrainingError(
+                f"{folder} has a run of another recipe (different: {', '.join(differing)}); "
+                "choose another --output, or --no-resume to throw that run away"
+            )
+    with replaced_when_complete(path) as temporary:
+        temporary.write_text(json.dumps(wanted, indent=2, ensure_ascii=False) + "\n", "utf-8")
+
+
+def discard(folder: Path) -> None:
+    """Remove a run's own files, and nothing else, from its folder."""
+    import shutil
+
+    from polyglance.training.loop import BEST, LAST
+
+    for name in (RECIPE, REPORT, LAST, BEST, "log.jsonl"):
+        (folder / name).unlink(missing_ok=True)
+    for name in (MODEL, "tensorboard"):
+        shutil.rmtree(folder / name, ignore_errors=True)
+
+
+def read_records(recipe: Recipe) -> dict[Split, list[Record]]:
+    """The recipe's pictures by split; those of the manifest that have captions.
+
+    Raises:
+        ManifestError: a manifest is missing or malformed.
+        ConfigError: a manifest has no pictures.
+    """
+    from polyglance.data.manifest import read_manifest
+
+    records: dict[Split, list[Record]] = {"train": read_manifest(recipe.data.train)}
+    if recipe.data.limit is not None:
+        records["train"] = records["train"][: recipe.data.limit]
+    if recipe.data.validation is not None:
+        records["validation"] = read_manifest(recipe.data.validation)
+    for split, some in records.items():
+        if not some:
+            raise ConfigError(f"data.{split}: the manifest has no pictures")
+    return records
+
+
+def make_system(recipe: Recipe, training_texts: Sequence[str]) -> System:
+    """Build the recipe's system, or load the checkpoint that it goes on from.
+
+    Raises:
+        ConfigError: the ``[model]`` table is wrong.
+        ModelError: the checkpoint is missing or damaged.
+    """
+    import torch
+
+    if "checkpoint" in recipe.model:
+        from polyglance.retriever import locate
+        from polyglance.systems.checkpoint import load_checkpoint
+
+        if len(recipe.model) > 1:
+            raise ConfigError(
+                "model.checkpoint names a whole model; remove the other keys of [model]"
+            )
+        return load_checkpoint(locate(recipe.model["checkpoint"])).system
+    from polyglance.systems.build import build_system
+
+    config = check_model(recipe.model)
+    torch.manual_seed(recipe.training.seed)
+    return build_system(config, training_texts=training_texts)
+
+
+def check_model(table: Mapping[str, Any]) -> Any:
+    """A ``[model]`` table as a system's configuration.
+
+    Raises:
+        ConfigError: a key is unknown or a value is wrong.
+    """
+    from pydantic import TypeAdapter, ValidationError
+
+    from polyglance.systems.build import SystemConfig
+
+    try:
+        return TypeAdapter[Any](SystemConfig).validate_python(table)
+    except ValidationError as error:
+        raise ConfigError(explain(error, "model")) from None
+
+
+def _finished(folder: Path) -> Run | None:
+    from polyglance.training.loop import LAST
+
+    if not ((folder / LAST).exists() and (folder / MODEL).exists()):
+        return None
+    from polyglance.training.checkpoint import read_progress
+
+    at = read_progress(folder / LAST)["run"]
+    if not at["finished"]:
+        return None
+    return Run(folder, at["step"], at["best_step"], at["best_recall"], was_finished=True)
+
+
+def _export(
+    system: System,
+    recipe: Recipe,
+    folder: Path,
+    languages: Sequence[str],
+    validator: Validator | None,
+    sources: RunSources,
+) -> None:
+    """The system as a checkpoint, measured once more with intervals for its card."""
+    from polyglance.systems.checkpoint import save_system
+    from polyglance.training.card import model_card
+
+    report = None
+    if validator is not None:
+        report = validator.measure(
+            system, sources("validation", _ends_frozen(recipe)), draws=INTERVAL_DRAWS
+        )
+        report.save(folder / REPORT)
+    system.eval()
+    card = model_card(recipe, languages, report)
+    save_system(system, folder / MODEL, languages=languages, card=card)
+
+
+def _ends_frozen(recipe: Recipe) -> bool:
+    """Whether the last phase, and so its store of features, had a frozen backbone."""
+    from polyglance.training.phases import BACKBONE
+
+    return any(f"{BACKBONE}.".startswith(f"{n}.") for n in recipe.training.phases[-1].frozen)
+
+
+def _differences(first: Any, second: Any, path: str = "") -> list[str]:
+    """Dotted keys at which two JSON values differ."""
+    if isinstance(first, dict) and isinstance(second, dict):
+        keys = sorted(first.keys() | second.keys())
+        return [
+            found
+            for key in keys
+            for found in _differences(first.get(key), second.get(key), f"{path}.{key}".lstrip("."))
+        ]
+    return [] if first == second else [path]
+
+
+def _languages(records: Sequence[Record]) -> set[str]:
+    return {tag for record in records for tag, captions in record.captions.items() if captions}
+
+
+def _texts(record: Record, tags: Sequence[str]) -> list[str]:
+    return [text for tag in tags for text in record.captions.get(tag, ())]

@@ -1,0 +1,98 @@
+"""Where the pictures of a run come from: decoded anew, or features of a frozen backbone."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from polyglance.data.dataset import FeatureSource, PictureSource, PixelSource
+from polyglance.data.feature_building import build_feature_store
+
+if TYPE_CHECKING:
+    from polyglance.data.record import Record
+    from polyglance.systems.base import System
+    from polyglance.training.loop import Split
+
+SKIPPED_TOLD = 5
+
+
+def feature_cache() -> Path:
+    """Where feature stores live unless a recipe says otherwise, one folder a backbone."""
+    from polyglance.weights.cache import cache_folder
+
+    return cache_folder() / "features"
+
+
+class RunSources:
+    """Pictures for training and validation, by whether the backbone is frozen.
+
+    With a frozen backbone its features are computed once and read from a store; the store is
+    found again by the backbone's fingerprint, so that later runs start at once.
+
+    Args:
+        system: whose backbone and preprocessing count.
+        records: split → pictures.
+        features: folder of the stores.
+        cache_features: whether to use stores at all.
+        workers: decoding threads.
+        show_progress: on standard error.
+    """
+
+    def __init__(
+        self,
+        system: System,
+        *,
+        records: Mapping[Split, Sequence[Record]],
+        features: Path,
+        cache_features: bool = True,
+        workers: int = 2,
+        show_progress: bool = True,
+    ) -> None:
+        self._system, self._records = system, records
+        self._features, self._cache_features = features, cache_features
+        self._workers, self._show_progress = workers, show_progress
+        self._stored: dict[tuple[Split, str], FeatureSource] = {}
+        self._pixels = {
+            split: PixelSource(some, preprocessing=system.preprocessing, workers=workers)
+            for split, some in records.items()
+        }
+
+    def __call__(self, split: Split, backbone_is_frozen: bool) -> PictureSource:
+        """The source for a phase."""
+        if not (backbone_is_frozen and self._cache_features):
+            return self._pixels[split]
+        key = split, self._system.backbone_fingerprint()
+        if key not in self._stored:
+            self._stored[key] = self._from_store(split, key[1])
+        return self._stored[key]
+
+    def tell_skipped(self) -> None:
+        """Name the pictures that could not be decoded so far."""
+        for source in self._pixels.values():
+            tell_skipped(source.skipped)
+
+    def _from_store(self, split: Split, fingerprint: str) -> FeatureSource:
+        was_training = self._system.training
+        self._system.eval()
+        store, report = build_feature_store(
+            self._records[split],
+            encode=self._system.backbone_features,
+            preprocessing=self._system.preprocessing,
+            fingerprint=fingerprint,
+            folder=self._features / fingerprint[:16],
+            workers=self._workers,
+            show_progress=self._show_progress,
+        )
+        self._system.train(was_training)
+        tell_skipped(report.skipped)
+        return FeatureSource(self._records[split], store=store)
+
+
+def tell_skipped(skipped: Mapping[str, str]) -> None:
+    """Count pictures that could not be read, and give the reasons of the first few."""
+    if skipped:
+        print(f"skipped {len(skipped)} pictures that cannot be read:", file=sys.stderr)
+        for name, reason in list(skipped.items())[:SKIPPED_TOLD]:
+            print(f"  {name}: {reason}", file=sys.stderr)

@@ -1,0 +1,232 @@
+"""`polyglance train`, run as a user runs it, on a system small enough for a test."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import typer
+from PIL import Image
+from typer.testing import CliRunner
+
+from polyglance.cli.train import train
+from polyglance.data.manifest import read_manifest
+from polyglance.errors import ConfigError, ModelError, PolyglanceError, TrainingError
+from polyglance.retriever import Retriever
+from polyglance.systems.checkpoint import load_checkpoint
+from polyglance.training.adapt import adapt
+from polyglance.training.checkpoint import read_progress
+from polyglance.training.log import read_log
+
+COLOURS = {"red": (220, 30, 30), "green": (30, 200, 40), "blue": (30, 40, 220)}
+GERMAN = {"red": "rot", "green": "grün", "blue": "blau"}
+RECIPE = """
+[data]
+train = "${TINY}/train.jsonl"
+validation = "${TINY}/val.jsonl"
+[model]
+system = "dual-encoder"
+dimension = 16
+loss = { kind = "info_nce" }
+[model.image.backbone]
+kind = "transformers"
+size = 32
+[model.image.backbone.architecture]
+model_type = "resnet"
+embedding_size = 8
+hidden_sizes = [8, 16]
+depths = [1, 1]
+layer_type = "basic"
+[model.text]
+kind = "recurrent"
+tokenizer = { kind = "word", min_frequency = 1 }
+word_dimension = 12
+hidden_size = 16
+[training]
+batch_size = 8
+log_every = 1
+clip_gradients = 2.0
+[[training.phases]]
+epochs = 2
+learning_rate = 0.01
+frozen = ["image.backbone"]
+[[training.phases]]
+epochs = 2
+learning_rate = 0.003
+"""
+
+
+@pytest.fixture
+def recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A recipe over pictures of coloured squares, one of them broken."""
+    generator = np.random.default_rng(0)
+    for split, count in (("train", 24), ("val", 9)):
+        lines = []
+        for n in range(count):
+            name, colour = list(COLOURS.items())[n % 3]
+            noise = generator.integers(-25, 25, (40, 40, 3))
+            pixels = np.clip(np.array(colour) + noise, 0, 255).astype(np.uint8)
+            path = tmp_path / f"{split}{n}.png"
+            Image.fromarray(pixels).save(path)
+            captions = {"en": [f"a {name} square {n}"], "de": [f"ein Quadrat in {GERMAN[name]}"]}
+            lines.append(json.dumps({"image": path.name, "captions": captions}))
+        (tmp_path / f"{split}.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    (tmp_path / "train5.png").write_bytes(b"broken")
+    monkeypatch.setenv("TINY", str(tmp_path))
+    monkeypatch.setenv("POLYGLANCE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "colours.toml"
+    path.write_text(RECIPE, encoding="utf-8")
+    return path
+
+
+def run(*arguments: str | Path) -> str:
+    app = typer.Typer()
+    app.command()(train)
+    result = CliRunner().invoke(app, [str(a) for a in arguments], catch_exceptions=True)
+    if isinstance(result.exception, PolyglanceError):
+        raise result.exception
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def test_a_recipe_becomes_a_model_with_a_card(recipe: Path) -> None:
+    output = run(recipe)
+    assert "finished after 12 steps" in output
+    assert "skipped 1 pictures" in output
+    assert "train5.png" in output
+    folder = Path("runs/colours")
+    retriever = Retriever.load(folder / "model")
+    assert retriever.languages == ("de", "en")
+    pictures = retriever.encode_images(["val0.png", "val1.png"])
+    assert pictures.shape == (2, 16)
+    card = (folder / "model" / "card.md").read_text("utf-8")
+    assert "val.jsonl" in card
+    assert "| en | 1.0 |" in card
+    lines = read_log(folder / "log.jsonl")
+    assert [line["step"] for line in lines if line["event"] == "evaluation"] == [3, 6, 9, 12]
+    report = json.loads((folder / "report.json").read_text())
+    best = max(line["mean_recall"] for line in lines if line["event"] == "evaluation")
+    assert report["mean"]["mean_recall"] == pytest.approx(best, abs=1e-6)
+
+    assert "was finished already after 12 steps" in run(recipe)
+    again = run(recipe, "--no-resume", "--set", "training.phases.1.epochs=1")
+    assert "finished after 9 steps" in again
+
+
+def test_another_recipe_in_the_same_folder_is_refused(recipe: Path) -> None:
+    run(recipe, "--output", "here", "--set", "training.phases=[{steps = 1}]")
+    with pytest.raises(TrainingError, match=r"different: training\.phases"):
+        run(recipe, "--output", "here")
+    with pytest.raises(TrainingError, match=r"\(different: training\.seed\)"):
+        run(
+            recipe, "--output", "here", "--set=training.phases=[{steps=1}]", "--set=training.seed=4"
+        )
+
+
+def test_cached_features_train_to_the_same_as_pixels(recipe: Path) -> None:
+    one_phase = "training.phases=[{steps = 4, frozen = ['image.backbone'], learning_rate = 0.01}]"
+    run(recipe, "--output", "cached", "--set", one_phase)
+    run(recipe, "--output", "pixels", "--set", one_phase, "--set=training.cache_features=false")
+    states = [load_checkpoint(Path(f) / "model").system.state_dict() for f in ("cached", "pixels")]
+    for name, tensor in states[0].items():
+        # Features are stored in half precision and computed in bfloat16 where that is fast.
+        assert torch.allclose(tensor.float(), states[1][name].float(), atol=0.03), name
+    stores = list(Path("cache/features").iterdir())
+    assert len(stores) == 1
+
+
+PROGRAM = """
+import sys, typer
+from polyglance.cli.train import train
+app = typer.Typer(pretty_exceptions_enable=False)
+app.command()(train)
+app()
+"""
+
+
+def test_ctrl_c_says_how_to_go_on(recipe: Path) -> None:
+    long = ["--set", "training.phases.1.epochs=400", "--set", "training.evaluate_every=100000"]
+    process = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, str(recipe), *long],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    log = Path("runs/colours/log.jsonl")
+    deadline = time.monotonic() + 60
+    while not (log.exists() and len(read_log(log)) > 12):
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    output, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    assert "Traceback" not in errors
+    assert "the same command goes on from there" in output
+    step = read_progress(Path("runs/colours/last.safetensors"))["run"]["step"]
+    assert f"stopped at step {step}, saved in runs/colours" in output
+    assert not Path("runs/colours/model").exists()
+
+
+@pytest.mark.parametrize(
+    ("override", "error", "message"),
+    [
+        ("model.dimensions=3", ConfigError, "dimensions: no such key"),
+        ("data.languages={xx = 1}", ConfigError, "'xx'; languages present: de, en"),
+        ("data.train=absent.jsonl", PolyglanceError, r"absent\.jsonl"),
+        ("training.phases.0.frozen=['image.back']", ConfigError, "image.back"),
+        ("model={checkpoint = 'nowhere'}", ModelError, "nowhere"),
+        ("model={checkpoint = 'nowhere', dimension = 3}", ConfigError, "remove the other keys"),
+    ],
+)
+def test_mistakes_are_told_before_anything_is_trained(
+    recipe: Path, override: str, error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        run(recipe, "--set", override)
+    assert not Path("runs/colours/last.safetensors").exists()
+    assert "finished after" in run(recipe, "--set=training.phases=[{steps = 1}]")  # mended
+
+
+def test_a_trained_model_is_adapted_by_recipe_and_from_python(recipe: Path) -> None:
+    run(recipe, "--set=training.phases=[{steps = 1}]")
+    before = load_checkpoint(Path("runs/colours/model")).system
+    recipe.write_text(
+        '[data]\ntrain = "train.jsonl"\nvalidation = "val.jsonl"\nlanguages = { en = 1 }\n'
+        '[model]\ncheckpoint = "runs/colours/model"\n[training]\nbatch_size = 8\n'
+        '[[training.phases]]\nsteps = 3\nfrozen = ["image.backbone"]\n'
+    )
+    assert "finished after 3 steps" in run(recipe, "--output", "adapted")
+    after = load_checkpoint(Path("adapted/model")).system
+    head, backbone = "image.head.layers.1.weight", "image.backbone"
+    assert not torch.equal(before.state_dict()[head], after.state_dict()[head])
+    for name, tensor in before.state_dict().items():
+        if name.startswith(backbone):
+            assert torch.equal(tensor, after.state_dict()[name])
+
+    records = read_manifest("train.jsonl")
+    adapted = adapt(
+        before,
+        records,
+        languages=["en", "de"],
+        frozen=["image.backbone"],
+        steps=80,
+        learning_rate=0.01,
+        show_progress=False,
+    )
+    assert adapted is before
+    assert not adapted.training
+    retriever = Retriever(adapted, name="adapted", fingerprint="x")
+    queries = retriever.encode_texts([f"ein Quadrat in {GERMAN[name]}" for name in COLOURS])
+    pictures = retriever.encode_images([f"val{n}.png" for n in range(9)])
+    assert (retriever.similarity(queries, pictures).argmax(axis=1) % 3).tolist() == [0, 1, 2]
