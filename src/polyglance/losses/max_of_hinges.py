@@ -23,8 +23,8 @@ class MaxOfHinges(ScoreLoss):
 
         max_c' [α + s(i, c') − s(i, c)]₊  +  max_i' [α + s(i', c) − s(i, c)]₊
 
-    Faghri et al. 2018 (VSE++), eq. 6; Wehrmann et al. 2019 (LIWE), eq. 5; Timofeev et al., eq. 1
-    (printed there with the two scores' signs exchanged; we keep the original signs).
+    "Max of hinges" in Faghri et al. 2018 (VSE++); Wehrmann et al. 2019 (LIWE), eq. 5; Timofeev et
+    al., eq. 1 (printed there with the two scores' signs exchanged; we keep the original signs).
 
     When all embeddings fall together, the summed loss of B pairs is 2·B·α exactly; a run that
     stays there has collapsed, and wants the sum of hinges, or the annealed loss, to start with.

@@ -22,7 +22,7 @@ class SumOfHinges(ScoreLoss):
 
         Σ_c' [α + s(i, c') − s(i, c)]₊  +  Σ_i' [α + s(i', c) − s(i, c)]₊
 
-    Kiros et al. 2014; "VSE0" in Faghri et al. 2018 (VSE++), eq. 5; Wehrmann et al. 2019 (LIWE),
+    Kiros et al. 2014; "sum of hinges" in Faghri et al. 2018 (VSE++); Wehrmann et al. 2019 (LIWE),
     eq. 4. Timofeev et al. (Smooth weighting of negatives) print it in section III-A with the two
     scores' signs exchanged, which would pull negatives closer; we keep the original signs.
 

@@ -22,8 +22,8 @@ class RecurrentTextEncoder(TextEncoder):
     """Word vectors → packed (Bi)GRU → one vector → the joint space.
 
     With one direction, ``last`` pooling and no head it is the text side of VSE++ (Faghri et al.
-    2018, section 4.1); with two, whose states are averaged word by word, that of SCAN (Lee et al.
-    2018, eqs. 7–8) and CLMR (Wehrmann et al. 2019, section 2.1).
+    2018); with two, whose states are averaged, that of SCAN (Lee et al. 2018, word by word) and of
+    CLMR (Wehrmann et al. 2019, section 2.1).
 
     Sequences are packed, so that neither direction reads padding and an embedding does not depend
     on the texts beside it.
