@@ -128,14 +128,13 @@ class Retriever:
         import torch
 
         from polyglance.data.text import normalise_text
+        from polyglance.text.batching import length_sorted_batches
 
         tags = _one_each(language, len(texts))
         normalised = [normalise_text(text) for text in texts]
-        order = sorted(range(len(texts)), key=lambda row: len(normalised[row]))
         embeddings = np.empty((len(texts), self.dimension), dtype=np.float32)
         with torch.inference_mode():
-            for start in range(0, len(order), batch_size):
-                rows = order[start : start + batch_size]
+            for rows in length_sorted_batches(normalised, batch_size=batch_size):
                 inputs = self.system.prepare_texts(
                     [normalised[row] for row in rows], [tags[row] for row in rows]
                 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from typing import Annotated
 
 import typer
@@ -47,6 +48,8 @@ def main() -> None:
     """Run the command line; a user's mistake ends in one message and exit code 2."""
     from polyglance.errors import PolyglanceError
 
+    # Pillow warns of damaged EXIF blocks that it reads past; thousands of pictures, as many lines.
+    warnings.filterwarnings("ignore", category=UserWarning, module="PIL")
     try:
         app()
     except PolyglanceError as error:

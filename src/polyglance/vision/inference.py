@@ -7,6 +7,8 @@ from typing import TypeVar
 import torch
 from torch import nn
 
+from polyglance.precision import has_fast_bfloat16
+
 Frozen = TypeVar("Frozen", bound=nn.Module)
 
 
@@ -15,26 +17,20 @@ def freeze(backbone: Frozen, *, dtype: torch.dtype | None = None) -> Frozen:
 
     Args:
         backbone: stays the same object.
-        dtype: of its parameters; by default :func:`fast_dtype` of its device.
+        dtype: of its parameters; by default :func:`fast_dtype`.
     """
     backbone.eval().requires_grad_(False)
-    device = next((parameter.device for parameter in backbone.parameters()), torch.device("cpu"))
-    backbone.to(dtype=dtype or fast_dtype(device))
+    backbone.to(dtype=dtype or fast_dtype())
     for module in backbone.modules():
         if isinstance(module, nn.Conv2d):
             module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return backbone
 
 
-def fast_dtype(device: torch.device | str = "cpu") -> torch.dtype:
+def fast_dtype() -> torch.dtype:
     """bfloat16 where the processor multiplies it natively, float32 elsewhere.
 
     bfloat16 emulated on an older CPU is slower than float32. ResNet-50's pooled features in the
     two differ by a cosine of less than 3e-4.
     """
-    where = torch.device(device)
-    if where.type == "cuda":
-        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
-    if where.type == "cpu" and torch.cpu._is_avx512_bf16_supported():  # AMX implies it
-        return torch.bfloat16
-    return torch.float32
+    return torch.bfloat16 if has_fast_bfloat16() else torch.float32
