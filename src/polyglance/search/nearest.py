@@ -80,6 +80,16 @@ class Neighbours:
         position = _position(resident, picture_id)
         return resident.embeddings[position] if position >= 0 else None
 
+    def sample(self, count: int) -> list[dict[str, Any]]:
+        """Up to ``count`` rows, without their embeddings, spread over the collection."""
+        resident = self._current()
+        if resident is None:
+            found = self.collection.pictures.search().select(COLUMNS).limit(count).to_arrow()
+            return list(found.to_pylist())
+        rows = len(resident.embeddings)
+        spread = np.linspace(0, rows - 1, min(count, rows)).round().astype(np.int64)
+        return list(resident.rows.take(spread).to_pylist())
+
     def _by_index(self, vector: NDArray[np.float32], top: int) -> list[Neighbour]:
         search = self.collection.pictures.search(vector).distance_type("dot")
         search = search.nprobes(PARTITIONS_PROBED).refine_factor(REFINE_FACTOR)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from polyglance.data.language import is_language_tag, primary_language
 from polyglance.data.text import normalise_text
@@ -16,12 +19,12 @@ from polyglance.search.nearest import Neighbour, Neighbours
 from polyglance.search.schema import stored_path
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
 NOT_GIVEN = "und"  # BCP-47 for an undetermined language
 MAX_TOP = 1000
 MAX_CHARACTERS = 2000
+MAX_QUERY_PIXELS = 120_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +69,7 @@ class Hit:
     Attributes:
         id: of the picture in the collection.
         path: absolute.
+        name: the path below the collection's root, as valid Unicode.
         score: cosine of query and picture, −1 to 1.
         width: in pixels.
         height: in pixels.
@@ -75,6 +79,7 @@ class Hit:
 
     id: str
     path: Path
+    name: str
     score: float
     width: int
     height: int
@@ -83,7 +88,7 @@ class Hit:
 
 
 class Searcher:
-    """A collection together with the model that filled it, ready for questions.
+    """A collection with the model that filled it, ready for questions from several threads.
 
     Args:
         collection: open for reading.
@@ -98,6 +103,13 @@ class Searcher:
         self.collection = collection
         self.encoder = encoder
         self.neighbours = Neighbours(collection)
+        self._encoding = threading.Lock()
+
+    def warm_up(self) -> None:
+        """Do once what the first question would otherwise wait for."""
+        size = self.encoder.preprocessing.size
+        self.encoder.encode_pixels(np.zeros((1, 3, size, size), dtype=np.uint8))
+        self.search(Query.of("warm up"), top=1)
 
     def search(self, query: Query, *, top: int = 10) -> list[Hit]:
         """The ``top`` best pictures, best first.
@@ -125,6 +137,10 @@ class Searcher:
         row = self.neighbours.row(picture_id) if _is_id(picture_id) else None
         return self._hit(Neighbour(row, 1.0)) if row else None
 
+    def sample(self, count: int) -> list[Hit]:
+        """Up to ``count`` pictures from all over the collection, always the same ones."""
+        return [self._hit(Neighbour(row, 1.0)) for row in self.neighbours.sample(count)]
+
     def language_warning(self, language: str) -> str | None:
         """A sentence where the model was trained on known languages and this is none of them."""
         trained_on = self.encoder.languages
@@ -135,12 +151,11 @@ class Searcher:
 
     def embed(self, query: Query) -> NDArray[np.float32]:
         """(dimension,) of unit length; for text and picture the direction of their sum."""
-        import numpy as np
-
-        parts = []
+        parts: list[NDArray[np.float32]] = []
         if query.text is not None:
             language = None if query.language == NOT_GIVEN else query.language
-            parts.append(self.encoder.encode_texts([query.text], language=language)[0])
+            with self._encoding:
+                parts.append(self.encoder.encode_texts([query.text], language=language)[0])
         if query.image is not None:
             parts.append(self._embed_picture(query.image))
         total = np.sum(parts, axis=0, dtype=np.float32)  # (dimension,)
@@ -148,14 +163,13 @@ class Searcher:
         return np.asarray(total / max(length, 1e-12), dtype=np.float32)
 
     def _embed_picture(self, image: Path | bytes) -> NDArray[np.float32]:
-        import numpy as np
-
         from polyglance.data.decode import open_picture
 
         preprocessing = self.encoder.preprocessing
-        picture = open_picture(image, target_size=preprocessing.size)
-        pixels: NDArray[np.uint8] = preprocessing(picture)[np.newaxis]  # (1, 3, size, size)
-        embedding: NDArray[np.float32] = self.encoder.encode_pixels(pixels)[0]
+        picture = open_picture(image, target_size=preprocessing.size, max_pixels=MAX_QUERY_PIXELS)
+        pixels = preprocessing(picture)[np.newaxis]  # (1, 3, size, size)
+        with self._encoding:
+            embedding: NDArray[np.float32] = self.encoder.encode_pixels(pixels)[0]
         return embedding
 
     def _hits(self, vector: NDArray[np.float32], top: int) -> list[Hit]:
@@ -168,6 +182,7 @@ class Searcher:
         return Hit(
             id=row["id"],
             path=self.collection.absolute(stored_path(row["path"], row["path_bytes"])),
+            name=row["path"],
             score=neighbour.score,
             width=row["width"],
             height=row["height"],

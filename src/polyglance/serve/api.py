@@ -1,0 +1,126 @@
+"""The JSON API, version 1: read only, and only about pictures in the collection."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, File, Form, HTTPException, UploadFile
+from fastapi import Query as Parameter
+from pydantic import BaseModel
+
+from polyglance.search.query import MAX_CHARACTERS, Hit, Query, Searcher
+
+MAX_TOP = 200
+
+Top = Annotated[int, Parameter(ge=1, le=MAX_TOP, description="How many pictures.")]
+Words = Annotated[str, Parameter(max_length=MAX_CHARACTERS, description="In any language.")]
+Language = Annotated[str | None, Parameter(description="BCP-47 tag of the words, such as de.")]
+
+
+class Picture(BaseModel):
+    """A hit. ``path`` is relative to the collection's root; ``score`` is a cosine."""
+
+    id: str
+    path: str
+    score: float
+    width: int
+    height: int
+    taken: datetime | None
+    thumbnail: str
+
+
+class Answer(BaseModel):
+    """What a search found. ``language`` is the tag that reached the model."""
+
+    query: str | None
+    language: str | None
+    hits: list[Picture]
+    milliseconds: float
+
+
+class About(BaseModel):
+    """The collection and the model that filled it."""
+
+    pictures: int
+    skipped: int
+    model: str
+    fingerprint: str
+    dimension: int
+    languages: list[str]
+    created: datetime
+
+
+def make_api(searcher: Searcher) -> APIRouter:
+    """Routes below ``/api/v1``."""
+    api = APIRouter(prefix="/api/v1")
+
+    @api.get("/search")
+    def search(q: Words, language: Language = None, top: Top = 20) -> Answer:
+        """Find pictures by words."""
+        query = Query.of(q, language=language)
+        return _answer(query, lambda: searcher.search(query, top=top))
+
+    @api.post("/search/image")
+    def search_by_image(
+        image: Annotated[UploadFile, File(description="A picture file.")],
+        q: Annotated[str, Form(max_length=MAX_CHARACTERS)] = "",
+        language: Annotated[str | None, Form()] = None,
+        top: Annotated[int, Form(ge=1, le=MAX_TOP)] = 20,
+    ) -> Answer:
+        """Find pictures like an uploaded one, with words besides if there are any."""
+        query = Query.of(q, language=language, image=image.file.read())
+        return _answer(query, lambda: searcher.search(query, top=top))
+
+    @api.get("/similar/{picture_id}")
+    def similar(picture_id: str, top: Top = 20) -> Answer:
+        """Find pictures like one of the collection."""
+        if searcher.picture(picture_id) is None:
+            raise HTTPException(404, "there is no such picture in this collection")
+        return _answer(None, lambda: searcher.similar(picture_id, top=top))
+
+    @api.get("/collection")
+    def collection() -> About:
+        """Say what is searched."""
+        opened = searcher.collection
+        return About(
+            pictures=len(opened),
+            skipped=opened.skipped.count_rows(),
+            model=opened.info.model,
+            fingerprint=opened.info.fingerprint,
+            dimension=opened.info.dimension,
+            languages=list(searcher.encoder.languages),
+            created=opened.info.created,
+        )
+
+    return api
+
+
+def thumbnail_address(hit: Hit) -> str:
+    """Where a thumbnail is; another content gets another address, so it may be kept for ever."""
+    return f"/thumbnail/{hit.id}?v={hit.content[:12]}"
+
+
+def _answer(query: Query | None, find: Callable[[], list[Hit]]) -> Answer:
+    started = time.perf_counter()
+    hits = find()
+    return Answer(
+        query=query.text if query else None,
+        language=query.language if query and query.text else None,
+        hits=[_picture(hit) for hit in hits],
+        milliseconds=round(1e3 * (time.perf_counter() - started), 1),
+    )
+
+
+def _picture(hit: Hit) -> Picture:
+    return Picture(
+        id=hit.id,
+        path=hit.name,
+        score=round(hit.score, 6),
+        width=hit.width,
+        height=hit.height,
+        taken=hit.taken,
+        thumbnail=thumbnail_address(hit),
+    )

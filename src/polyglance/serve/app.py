@@ -1,0 +1,90 @@
+"""The web application over one collection."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI, HTTPException, Request, Response
+from fastapi.responses import JSONResponse
+from fastapi.staticfiles import StaticFiles
+
+from polyglance import __version__
+from polyglance.errors import PictureError, PolyglanceError
+from polyglance.search.collection import Collection
+from polyglance.search.encoder import Encoder
+from polyglance.search.query import Searcher
+from polyglance.serve.api import make_api
+from polyglance.serve.pages import STATIC, make_pages
+from polyglance.serve.protection import Protection
+from polyglance.serve.thumbnails import Thumbnails
+
+THUMBNAIL_SIDE = 480  # twice the size of a tile, for dense screens
+PREVIEW_SIDE = 1600
+FOR_EVER = "private, max-age=31536000, immutable"
+
+
+def create_app(
+    collection: Collection, encoder: Encoder, *, local_only: bool = True, title: str = "Polyglance"
+) -> FastAPI:
+    """Build the application.
+
+    Args:
+        collection: what is searched.
+        encoder: the model that filled it; it stays loaded.
+        local_only: answer only to the names of the loopback interface.
+        title: of the API's description.
+
+    Raises:
+        CollectionError: another model filled the collection.
+    """
+    searcher = Searcher(collection, encoder)
+    app = FastAPI(
+        title=title,
+        version=__version__,
+        openapi_url="/api/v1/openapi.json",
+        docs_url=None,  # their pages load scripts from elsewhere
+        redoc_url=None,
+    )
+    app.state.searcher = searcher
+    app.add_middleware(Protection, local_only=local_only)
+    app.add_exception_handler(PolyglanceError, _as_json)
+    app.include_router(make_api(searcher))
+    app.include_router(make_pages(searcher))
+    _add_pictures(app, searcher)
+    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    return app
+
+
+def _add_pictures(app: FastAPI, searcher: Searcher) -> None:
+    thumbnails = Thumbnails()
+
+    def jpeg(request: Request, picture_id: str, side: int) -> Response:
+        hit = searcher.picture(picture_id)
+        if hit is None:
+            raise HTTPException(404, "there is no such picture in this collection")
+        tag = f'"{hit.content}-{side}"'
+        headers = {
+            "etag": tag,
+            "cache-control": FOR_EVER if "v" in request.query_params else "no-cache",
+        }
+        if request.headers.get("if-none-match") == tag:
+            return Response(status_code=304, headers=headers)
+        try:
+            content = thumbnails.jpeg(hit.path, content=hit.content, side=side)
+        except PictureError:
+            raise HTTPException(404, "the picture's file is gone or unreadable") from None
+        return Response(content, media_type="image/jpeg", headers=headers)
+
+    @app.get("/thumbnail/{picture_id}", include_in_schema=False)
+    def thumbnail(request: Request, picture_id: str) -> Response:
+        return jpeg(request, picture_id, THUMBNAIL_SIDE)
+
+    @app.get("/picture/{picture_id}", include_in_schema=False)
+    def picture(request: Request, picture_id: str) -> Response:
+        return jpeg(request, picture_id, PREVIEW_SIDE)
+
+    @app.get("/health", include_in_schema=False)
+    def health() -> dict[str, str]:
+        return {"status": "ready"}
+
+
+async def _as_json(_request: Request, error: Exception) -> Response:
+    return JSONResponse({"detail": str(error)}, status_code=400)

@@ -1,0 +1,145 @@
+"""The web page: one address for everything that can be asked, with and without JavaScript."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Annotated
+
+from fastapi import APIRouter, File, Form, Request, Response, UploadFile
+from fastapi.templating import Jinja2Templates
+from jinja2 import Environment, PackageLoader, select_autoescape
+
+from polyglance.errors import PolyglanceError
+from polyglance.search.query import NOT_GIVEN, Hit, Query, Searcher
+from polyglance.serve.api import thumbnail_address
+from polyglance.serve.languages import native_name
+
+HITS_SHOWN = 60
+SAMPLES_SHOWN = 24
+
+
+@dataclass(kw_only=True)
+class View:
+    """What a page shows.
+
+    Attributes:
+        text: in the search box.
+        language: chosen beside it; empty where none is.
+        spoken: the tag that reached the model; ``None`` where no words were searched.
+        like: the picture of the collection that others are compared with.
+        upload: name of the picture file that others are compared with.
+        hits: best first.
+        samples: pictures to look at where nothing was asked.
+        milliseconds: that the search took.
+        warning: about the language.
+        error: for the user, instead of hits.
+    """
+
+    text: str = ""
+    language: str = ""
+    spoken: str | None = None
+    like: Hit | None = None
+    upload: str | None = None
+    hits: list[Hit] = field(default_factory=list)
+    samples: list[Hit] = field(default_factory=list)
+    milliseconds: float = 0.0
+    warning: str | None = None
+    error: str | None = None
+
+
+def make_pages(searcher: Searcher) -> APIRouter:
+    """The page at ``/``."""
+    pages = APIRouter(include_in_schema=False)
+    templates = Jinja2Templates(env=_environment())
+
+    def render(request: Request, view: View) -> Response:
+        status = 200 if view.error is None else 400
+        context = {
+            "view": view,
+            "languages": _choices(searcher, view.language),
+            "pictures": len(searcher.collection),
+        }
+        name = "results.html" if _wants_fragment(request) else "page.html"
+        response = templates.TemplateResponse(request, name, context, status_code=status)
+        response.headers["vary"] = "HX-Request, HX-History-Restore-Request"
+        response.headers["cache-control"] = "no-store"
+        return response
+
+    @pages.get("/")
+    def look(request: Request, q: str = "", language: str = "", like: str = "") -> Response:
+        view = View(text=q, language=language)
+        if like:
+            _attempt(view, lambda: _find_like(searcher, view, like))
+        elif q.strip():
+            _attempt(view, lambda: _find(searcher, view, image=None))
+        else:
+            view.samples = searcher.sample(SAMPLES_SHOWN)
+        return render(request, view)
+
+    @pages.post("/")
+    def look_by_picture(
+        request: Request,
+        image: Annotated[UploadFile, File()],
+        q: Annotated[str, Form()] = "",
+        language: Annotated[str, Form()] = "",
+    ) -> Response:
+        view = View(text=q, language=language, upload=PurePosixPath(image.filename or "").name)
+        content = image.file.read()
+        if content:
+            _attempt(view, lambda: _find(searcher, view, image=content))
+        else:
+            view.error = "choose a picture file first"
+        return render(request, view)
+
+    return pages
+
+
+def _attempt(view: View, find: Callable[[], list[Hit]]) -> None:
+    started = time.perf_counter()
+    try:
+        view.hits = find()
+    except PolyglanceError as error:
+        view.error = str(error)
+    view.milliseconds = 1e3 * (time.perf_counter() - started)
+
+
+def _find(searcher: Searcher, view: View, *, image: bytes | None) -> list[Hit]:
+    query = Query.of(view.text, language=view.language, image=image)
+    if query.text is not None:
+        view.spoken = query.language
+        view.warning = searcher.language_warning(query.language)
+    return searcher.search(query, top=HITS_SHOWN)
+
+
+def _find_like(searcher: Searcher, view: View, picture_id: str) -> list[Hit]:
+    view.like = searcher.picture(picture_id)
+    return searcher.similar(picture_id, top=HITS_SHOWN)
+
+
+def _wants_fragment(request: Request) -> bool:
+    headers = request.headers
+    return "hx-request" in headers and "hx-history-restore-request" not in headers
+
+
+def _choices(searcher: Searcher, chosen: str) -> list[tuple[str, str]]:
+    """(tag, name) of the languages on offer, by name; what is chosen is always among them."""
+    tags = {*searcher.encoder.languages, *([chosen] if chosen else [])} - {NOT_GIVEN}
+    return sorted(
+        ((tag, native_name(tag)) for tag in tags), key=lambda choice: choice[1].casefold()
+    )
+
+
+def _environment() -> Environment:
+    loader = PackageLoader("polyglance.serve", "templates")
+    environment = Environment(loader=loader, autoescape=select_autoescape(), trim_blocks=True)
+    environment.lstrip_blocks = True
+    environment.filters["thumbnail"] = thumbnail_address
+    environment.filters["native_name"] = native_name
+    environment.filters["file_name"] = lambda name: PurePosixPath(name).name
+    return environment
+
+
+STATIC = Path(__file__).parent / "static"

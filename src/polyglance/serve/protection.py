@@ -1,0 +1,137 @@
+"""What stands before every request: who may ask, how much, and what browsers may do with it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from typing import Any
+from urllib.parse import urlsplit
+
+Message = dict[str, Any]
+Scope = dict[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
+MAX_BODY_BYTES = 40 << 20
+
+SECURITY_HEADERS = {
+    "content-security-policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+        "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cross-origin-resource-policy": "same-origin",
+    "x-frame-options": "DENY",
+}
+
+
+class Protection:
+    """Refuses foreign hosts and origins and huge bodies, and adds headers to every answer.
+
+    A page anywhere on the web can make a browser send requests to 127.0.0.1. It cannot read the
+    answers unless its own name is made to lead here (DNS rebinding): hence the check of the name
+    under which we are addressed, where only this machine is meant to reach us.
+
+    Args:
+        app: what is protected.
+        local_only: accept only the names of the loopback interface as ``Host``.
+        max_body: in bytes.
+    """
+
+    def __init__(self, app: App, *, local_only: bool, max_body: int = MAX_BODY_BYTES) -> None:
+        self.app = app
+        self.local_only = local_only
+        self.max_body = max_body
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        headers = {
+            name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]
+        }
+        if problem := self._problem(scope, headers):
+            await _refuse(send, *problem)
+            return
+        body = _Body(receive, self.max_body)
+        answer = _Answer(send, body)
+        with suppress(_TooLargeError):
+            await self.app(scope, body.receive, answer.send)
+        if body.exceeded and not answer.begun:
+            await _refuse(send, *self._too_large())
+
+    def _problem(self, scope: Scope, headers: Mapping[str, str]) -> tuple[int, str] | None:
+        host = headers.get("host", "")
+        if self.local_only and _host_name(host) not in LOOPBACK_HOSTS:
+            return 421, "this server answers only under the name 127.0.0.1 or localhost"
+        origin = headers.get("origin")
+        if scope["method"] not in {"GET", "HEAD"} and origin and not origin.endswith(f"//{host}"):
+            return 403, "requests from other sites are not answered"
+        length = headers.get("content-length", "0")
+        if not length.isdecimal() or int(length) > self.max_body:
+            return self._too_large()
+        return None
+
+    def _too_large(self) -> tuple[int, str]:
+        return 413, f"the upload is larger than {self.max_body >> 20} MB"
+
+
+class _TooLargeError(Exception):
+    """More came than was announced, or than is allowed."""
+
+
+class _Body:
+    """Counts what comes in: a body sent in chunks does not announce its size."""
+
+    def __init__(self, receive: Receive, limit: int) -> None:
+        self._receive = receive
+        self._left = limit
+
+    @property
+    def exceeded(self) -> bool:
+        return self._left < 0
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        self._left -= len(message.get("body", b""))
+        if self.exceeded:
+            raise _TooLargeError
+        return message
+
+
+class _Answer:
+    """Adds the security headers, and holds answers back that are about a body cut off."""
+
+    def __init__(self, send: Send, body: _Body) -> None:
+        self._send = send
+        self._body = body
+        self.begun = False
+
+    async def send(self, message: Message) -> None:
+        if self._body.exceeded and not self.begun:
+            return
+        if message["type"] == "http.response.start":
+            self.begun = True
+            message = {**message, "headers": [*message.get("headers", []), *_SECURITY]}
+        await self._send(message)
+
+
+_SECURITY = [(name.encode(), value.encode()) for name, value in SECURITY_HEADERS.items()]
+
+
+def _host_name(host: str) -> str:
+    """``[::1]:8000`` → ``::1``."""
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""
+
+
+async def _refuse(send: Send, status: int, reason: str) -> None:
+    headers = [(b"content-type", b"text/plain; charset=utf-8"), *_SECURITY]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": f"{reason}\n".encode()})

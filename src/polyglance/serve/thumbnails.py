@@ -1,0 +1,71 @@
+"""Small, safe copies of pictures for the browser: decoded here, never passed through."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from io import BytesIO
+from pathlib import Path
+
+from polyglance.data.decode import open_picture
+
+JPEG_QUALITY = 82
+# Decoding a large PNG takes half a gigabyte: no more than this many at a time.
+DECODED_AT_ONCE = 2
+
+
+class Thumbnails:
+    """Makes JPEGs of bounded size, without metadata, and keeps the latest ones in memory.
+
+    What reaches the browser was decoded and encoded again, so neither active content nor EXIF
+    positions do, and formats that browsers cannot show are shown.
+
+    Args:
+        cache_bytes: memory for finished thumbnails.
+    """
+
+    def __init__(self, *, cache_bytes: int = 64 << 20) -> None:
+        self.cache_bytes = cache_bytes
+        self._kept: OrderedDict[tuple[str, int], bytes] = OrderedDict()
+        self._size = 0
+        self._lock = threading.Lock()
+        self._decoding = threading.BoundedSemaphore(DECODED_AT_ONCE)
+
+    def jpeg(self, path: Path, *, content: str, side: int) -> bytes:
+        """The picture at ``path`` within ``side`` × ``side`` pixels.
+
+        Args:
+            path: of the picture.
+            content: digest of its bytes, the key in memory.
+            side: longest side in pixels; smaller pictures are not enlarged.
+
+        Raises:
+            PictureError: the file is gone or cannot be read.
+        """
+        key = (content, side)
+        with self._lock:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+                return self._kept[key]
+        with self._decoding:
+            made = _jpeg(path, side)
+        with self._lock:
+            self._keep(key, made)
+        return made
+
+    def _keep(self, key: tuple[str, int], made: bytes) -> None:
+        if key in self._kept:
+            return
+        self._kept[key] = made
+        self._size += len(made)
+        while self._size > self.cache_bytes:
+            _, oldest = self._kept.popitem(last=False)
+            self._size -= len(oldest)
+
+
+def _jpeg(path: Path, side: int) -> bytes:
+    picture = open_picture(path, target_size=side)
+    picture.thumbnail((side, side), reducing_gap=2.0)
+    output = BytesIO()
+    picture.save(output, "JPEG", quality=JPEG_QUALITY, optimize=True)
+    return output.getvalue()

@@ -1,0 +1,177 @@
+"""The page as people use it, in headless Chromium."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from support.browser import chromium, launched, served
+from support.colours import picture
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    executable = chromium()
+    if executable is None:
+        pytest.skip("no chromium here (Debian: apt-get install chromium)")
+    with launched(executable) as started:
+        yield started
+
+
+@pytest.fixture
+def address(app: FastAPI) -> Iterator[str]:
+    with served(app) as where:
+        yield where
+
+
+@pytest.fixture
+def page(browser: Any, address: str) -> Iterator[Any]:
+    """A page that must make no request elsewhere and log no error."""
+    context = browser.new_context(viewport={"width": 1200, "height": 800})
+    opened = context.new_page()
+    requests: list[str] = []
+    complaints: list[str] = []
+    context.on("request", lambda request: requests.append(request.url))
+    opened.on("console", lambda message: complaints.append(message.text))
+    opened.on("pageerror", lambda error: complaints.append(str(error)))
+    opened.goto(address)
+    yield opened
+    assert [url for url in requests if not url.startswith(address)] == []
+    assert complaints == []
+    context.close()
+
+
+def search(page: Any, words: str, language: str = "") -> None:
+    page.get_by_label("Describe a picture").fill(words)
+    page.get_by_label("Language of your words").select_option(language)
+    page.get_by_role("button", name="Search", exact=True).click()
+
+
+def names(page: Any) -> list[str]:
+    return list(page.locator(".tile .name").all_text_contents())
+
+
+def all_thumbnails_show(page: Any) -> bool:
+    return bool(
+        page.evaluate(
+            """async () => {
+                 const pictures = [...document.querySelectorAll('.tile img')];
+                 pictures.forEach(each => each.loading = 'eager');
+                 await Promise.all(pictures.map(each => each.decode()));
+                 return pictures.length > 0 && pictures.every(each => each.naturalWidth > 0);
+               }"""
+        )
+    )
+
+
+def test_german_query_then_more_like_this_then_back(page: Any, address: str) -> None:
+    search(page, "ein grünes Bild", "de")
+    page.get_by_role("heading", name="ein grünes Bild").wait_for()
+    assert names(page)[0] == "green.png"
+    assert all_thumbnails_show(page)
+    assert page.get_by_text("searched as Deutsch (de)").is_visible()
+    assert page.url == f"{address}/?q=ein+gr%C3%BCnes+Bild&language=de"
+
+    page.locator(".tile", has_text="red.png").first.hover()
+    page.locator(".tile", has_text="red.png").first.get_by_text("More like this").click()
+    page.get_by_role("heading", name="More like red.png").wait_for()
+    assert "red.png" not in names(page)
+    assert "/?like=" in page.url
+
+    page.go_back()
+    page.get_by_role("heading", name="ein grünes Bild").wait_for()
+    assert names(page)[0] == "green.png"
+
+
+def test_reload_gives_the_same_page(page: Any) -> None:
+    search(page, "bleu", "fr")
+    page.get_by_role("heading", name="bleu").wait_for()
+    before = names(page)
+    page.reload()
+    assert names(page) == before
+    assert page.get_by_label("Language of your words").input_value() == "fr"
+
+
+def test_arabic_runs_from_right_to_left(page: Any) -> None:
+    search(page, "أزرق", "ar")
+    page.get_by_role("heading", name="أزرق").wait_for()
+    assert names(page)[0] == "blue.png"
+    box = page.get_by_label("Describe a picture")
+    assert box.evaluate("each => getComputedStyle(each).direction") == "rtl"
+
+
+def test_search_by_an_own_picture(page: Any, tmp_path: Path) -> None:
+    page.locator("#image").set_input_files(picture(tmp_path / "mine.png", "yellow"))
+    page.get_by_role("heading", name="Like your picture mine.png").wait_for()
+    assert names(page)[0] == "yellow.png"
+
+
+def test_own_picture_and_words_count_together(page: Any, tmp_path: Path) -> None:
+    page.get_by_label("Describe a picture").fill("rot")
+    page.locator("#image").set_input_files(picture(tmp_path / "mine.png", "blue"))
+    page.get_by_role("heading", name="and rot").wait_for()
+    assert names(page)[0] == "mostly <red> & blue.png"
+
+
+def test_without_javascript(browser: Any, address: str) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(address)
+    search(page, "gelb", "de")
+    page.get_by_role("heading", name="gelb").wait_for()
+    assert names(page)[0] == "yellow.png"
+    page.locator(".tile .like").first.click()
+    page.get_by_role("heading", name="More like yellow.png").wait_for()
+    context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_colours_follow_the_system_and_stay_legible(
+    browser: Any, address: str, scheme: str
+) -> None:
+    context = browser.new_context(color_scheme=scheme)
+    page = context.new_page()
+    page.goto(f"{address}/?q=rot")
+    for selector in (".caption", ".chip", ".score", ".brand", "footer", ".search button"):
+        assert contrast(page, selector) >= 4.5, selector
+    paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert (luminance(paper) > 0.5) == (scheme == "light")
+    context.close()
+
+
+def test_narrow_screen_has_no_sideways_scrolling(browser: Any, address: str) -> None:
+    context = browser.new_context(viewport={"width": 320, "height": 640}, has_touch=True)
+    page = context.new_page()
+    page.goto(f"{address}/?q=rot")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 320
+    assert page.locator(".like").first.is_visible()
+    context.close()
+
+
+def contrast(page: Any, selector: str) -> float:
+    """WCAG 2 contrast of a text with what lies behind it."""
+    ink, paper = page.evaluate(
+        """selector => {
+             const found = document.querySelector(selector);
+             let behind = found;
+             while (['rgba(0, 0, 0, 0)'].includes(getComputedStyle(behind).backgroundColor)
+                    || getComputedStyle(behind).backgroundColor.startsWith('color('))
+               behind = behind.parentElement;
+             return [getComputedStyle(found).color, getComputedStyle(behind).backgroundColor];
+           }""",
+        selector,
+    )
+    light, dark = sorted((luminance(ink), luminance(paper)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance of ``rgb(r, g, b)``, as WCAG 2 defines it."""
+    channels = [int(part) / 255 for part in colour[4:-1].split(",")]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
