@@ -71,7 +71,8 @@ def encode_pictures(
             pixels = []
             for record, outcome in zip(batch, decoded, strict=True):
                 if isinstance(outcome, PictureError):
-                    skipped.append(Skipped(str(record.image or record.id), str(outcome)))
+                    path = str(record.image or record.id)
+                    skipped.append(Skipped(path, str(outcome).removeprefix(f"{path}: ")))
                 else:
                     kept.append(record)
                     pixels.append(outcome)

@@ -1,0 +1,146 @@
+"""``polyglance evaluate``: how well a model finds pictures, language by language."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from polyglance.evaluation.results import Report
+
+SKIPPED_SHOWN = 20
+UNLIMITED = 10_000  # columns
+
+
+class GalleryChoice(StrEnum):
+    """Which pictures a caption is ranked against."""
+
+    ALL = "all"
+    CAPTIONED = "captioned"
+
+
+def evaluate(
+    model: Annotated[str, typer.Argument(help="A built-in model's name or a checkpoint's folder.")],
+    manifest: Annotated[Path, typer.Argument(help="Pictures and captions: .jsonl or .parquet.")],
+    json: Annotated[
+        Path | None, typer.Option("--json", help="Write everything measured to this JSON file.")
+    ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(help="Write a page with plots: .html, or .md for a Markdown table."),
+    ] = None,
+    clip_benchmark: Annotated[
+        Path | None,
+        typer.Option(help="Write CLIP_benchmark-style JSON, a file a language, to this folder."),
+    ] = None,
+    language: Annotated[
+        list[str] | None,
+        typer.Option(help="Measure this language only; may be repeated. All where absent."),
+    ] = None,
+    gallery: Annotated[
+        GalleryChoice,
+        typer.Option(help="Rank captions against all pictures, or those captioned alike."),
+    ] = GalleryChoice.ALL,
+    folds: Annotated[
+        int, typer.Option(min=1, help="Measure this many consecutive parts apart and average.")
+    ] = 1,
+    batch_size: Annotated[int, typer.Option(min=1, help="Pictures encoded at once.")] = 32,
+    draws: Annotated[
+        int, typer.Option(min=0, help="Bootstrap draws for the 95 % intervals; 0 for none.")
+    ] = 1000,
+    seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap.")] = 0,
+) -> None:
+    """Measure a model on captioned pictures: recall per language, the mean and the worst.
+
+    Pictures that cannot be read are left out with their captions, counted and listed.
+    """
+    _check_outputs(json, report, clip_benchmark)
+    from polyglance.data.manifest import read_manifest
+
+    records = read_manifest(manifest)
+
+    from polyglance import Retriever
+    from polyglance.evaluation.retriever import evaluate_retriever
+
+    measured = evaluate_retriever(
+        Retriever.load(model),
+        records,
+        languages=language or None,
+        gallery=gallery.value,
+        folds=folds,
+        batch_size=batch_size,
+        draws=draws,
+        seed=seed,
+        manifest=str(manifest),
+        show_progress=True,
+    )
+    _print(measured)
+    _write(measured, json, report, clip_benchmark)
+
+
+def _check_outputs(json: Path | None, report: Path | None, clip_benchmark: Path | None) -> None:
+    """Refuse what cannot be written before minutes of measuring, not after."""
+    from polyglance.errors import ConfigError
+
+    if report is not None and report.suffix not in (".html", ".md"):
+        raise ConfigError(f"--report {report}: a report's name ends in .html or .md")
+    for option, path in (("--json", json), ("--report", report)):
+        if path is not None and path.is_dir():
+            raise ConfigError(f"{option} {path}: a folder; name a file")
+    if clip_benchmark is not None and clip_benchmark.exists() and not clip_benchmark.is_dir():
+        raise ConfigError(f"--clip-benchmark {clip_benchmark}: a file; name a folder")
+
+
+def _print(report: Report) -> None:
+    from rich.console import Console
+
+    from polyglance.evaluation.tables import (
+        report_table,
+        skipped_line,
+        summary_lines,
+        text_to_text_table,
+    )
+
+    console = Console(highlight=False)
+    table = report_table(report)
+    needed = Console(width=UNLIMITED).measure(table).maximum
+    if not console.is_terminal:
+        console.width = max(console.width, needed)  # a file has no width to respect
+    elif needed > console.width:
+        table = report_table(report, intervals=False)
+    console.print(table, "")
+    for line in summary_lines(report):
+        console.print(line, markup=False)
+    if (translations := text_to_text_table(report)) is not None:
+        console.print("", translations)
+    for warning in report.warnings:
+        console.print(f"warning: {warning}", style="yellow", markup=False)
+    if report.skipped:
+        console.print(f"{skipped_line(report)}:", style="yellow")
+        for picture in report.skipped[:SKIPPED_SHOWN]:
+            console.print(f"  {picture.path}: {picture.reason}", markup=False)
+        if len(report.skipped) > SKIPPED_SHOWN:
+            console.print(f"  and {len(report.skipped) - SKIPPED_SHOWN} more (all with --json)")
+
+
+def _write(
+    measured: Report, json: Path | None, report: Path | None, clip_benchmark: Path | None
+) -> None:
+    written: list[Path] = []
+    if json is not None:
+        measured.save(json)
+        written.append(json)
+    if report is not None:
+        from polyglance.evaluation.page import write_report
+
+        write_report(measured, report)
+        written.append(report)
+    if clip_benchmark is not None:
+        from polyglance.evaluation.clip_benchmark import write_clip_benchmark
+
+        written += write_clip_benchmark(measured, clip_benchmark)
+    for path in written:
+        typer.echo(f"wrote {path}")
