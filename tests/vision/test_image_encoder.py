@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from polyglance.heads import ProjectionHead
+from polyglance.vision.image_encoder import ImageEncoder
+from polyglance.vision.pooling import AttentionPooling, GridPooling, MeanPooling
+from polyglance.vision.preprocessing import Preprocessing
+from polyglance.vision.resnet import ResNet
+
+PIXELS = torch.randint(
+    0, 256, (3, 3, 64, 64), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)
+)
+
+
+def encoder(pooling: GridPooling | None, *, with_tokens: bool = False) -> ImageEncoder:
+    torch.manual_seed(0)
+    backbone = ResNet(
+        depths=(1, 1),
+        width=4,
+        classes=None,
+        std=(60, 60, 60),
+        preprocessing=Preprocessing(size=64),
+    )
+    head = ProjectionHead(input_dimension=backbone.channels, dimension=8)
+    return ImageEncoder(backbone=backbone, pooling=pooling, head=head, with_tokens=with_tokens)
+
+
+POOLINGS = [None, MeanPooling(), AttentionPooling(channels=32, heads=4)]
+
+
+@pytest.mark.parametrize("pooling", POOLINGS)
+def test_cached_features_give_what_pixels_give(pooling: GridPooling | None) -> None:
+    image_encoder = encoder(pooling).eval()
+    cached = image_encoder.backbone_features(PIXELS)
+    assert cached.shape == ((3, 32) if pooling is None else (3, 32, 8, 8))
+    embedding = image_encoder(PIXELS).embedding
+    torch.testing.assert_close(embedding, image_encoder(cached).embedding)
+    torch.testing.assert_close(embedding.norm(dim=1), torch.ones(3))
+    half = image_encoder(cached.half()).embedding  # as a feature store keeps them
+    torch.testing.assert_close(half, embedding, rtol=0, atol=5e-3)
+
+
+def test_tokens_are_the_projected_cells() -> None:
+    image_encoder = encoder(MeanPooling(), with_tokens=True).eval()
+    features = image_encoder(PIXELS)
+    assert features.tokens is not None
+    assert features.mask is not None
+    assert features.tokens.shape == (3, 64, 8)
+    assert features.mask.shape == (3, 64)
+    assert features.mask.all()
+    cell = image_encoder.backbone_features(PIXELS)[1, :, 2, 5]
+    torch.testing.assert_close(features.tokens[1, 2 * 8 + 5], image_encoder.head(cell))
+    with pytest.raises(ValueError, match="with_tokens needs a pooling"):
+        encoder(None, with_tokens=True)
+
+
+def test_a_frozen_backbone_stays_frozen_through_training() -> None:
+    image_encoder = encoder(MeanPooling())
+    assert not image_encoder.is_frozen
+    image_encoder.backbone.requires_grad_(False)
+    image_encoder.train()
+    assert image_encoder.is_frozen
+    assert not image_encoder.backbone.training
+    assert image_encoder.head.training
+    image_encoder(PIXELS).embedding.sum().backward()
+    assert all(parameter.grad is None for parameter in image_encoder.backbone.parameters())
+    assert all(parameter.grad is not None for parameter in image_encoder.head.parameters())
+
+
+def test_a_backbone_that_learns_gets_gradients_from_pixels() -> None:
+    image_encoder = encoder(AttentionPooling(channels=32, heads=4)).train()
+    assert image_encoder.backbone.training
+    weights = torch.randn(8, generator=torch.Generator().manual_seed(1))
+    (image_encoder(PIXELS).embedding @ weights).sum().backward()
+    for name, parameter in image_encoder.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.abs().sum() > 0, name
