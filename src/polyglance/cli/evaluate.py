@@ -112,6 +112,8 @@ def _print(report: Report) -> None:
     elif needed > console.width:
         table = report_table(report, intervals=False)
     console.print(table, "")
+    if report.draws and needed > console.width:
+        console.print(f"(intervals: in a terminal of {needed} columns, or with --json)", "")
     for line in summary_lines(report):
         console.print(line, markup=False)
     if (translations := text_to_text_table(report)) is not None:
