@@ -81,6 +81,16 @@ def test_writes_json_page_and_clip_benchmark(run, manifest, tmp_path):
     assert output.count("wrote ") == 5
 
 
+@pytest.mark.parametrize(("tags", "expected"), [(3, "text→text R@1"), (40, "1,560 pairs")])
+def test_translations_are_printed_where_they_fit(run, tmp_path, tags, expected):
+    path = tmp_path / "photos.jsonl"
+    save_pictures(tmp_path)
+    parallel = {f"en-x-{number}": "red" for number in range(tags)}
+    line = {"image": "red.png", "captions": {"en": ["red"]}, "parallel": parallel}
+    path.write_text(json.dumps(line) + "\n")
+    assert expected in run("mini", path, "--draws", 0)
+
+
 def test_languages_folds_and_gallery_are_chosen(run, manifest, tmp_path):
     target = tmp_path / "m.json"
     run(

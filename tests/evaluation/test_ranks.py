@@ -129,6 +129,17 @@ def test_half_precision_and_arrays_are_taken():
     assert both.rows.best.tolist() == [1, 1, 1, 1]
 
 
+def test_tensors_of_a_training_step_are_taken_as_they_come():
+    learned = torch.eye(4, requires_grad=True)
+    with torch.inference_mode():
+        inferred = torch.eye(4) * 2
+    for rows, columns in ((learned, inferred), (inferred, learned * 3)):
+        both = rank_embeddings(rows, columns, row_ids=range(4), column_ids=range(4))
+        assert both.rows.best.tolist() == [1, 1, 1, 1]
+        scores = MatrixScores(rows @ columns.detach().clone().T)
+        assert rank(scores, row_ids=range(4), column_ids=range(4)).rows.best.max() == 1
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_scores_that_are_not_finite_are_an_error(bad):
     scores = np.zeros((3, 4), dtype=np.float32)

@@ -42,7 +42,9 @@ def evaluate(
     ] = None,
     gallery: Annotated[
         GalleryChoice,
-        typer.Option(help="Rank captions against all pictures, or those captioned alike."),
+        typer.Option(
+            help="Rank captions against all pictures, or those captioned in the language."
+        ),
     ] = GalleryChoice.ALL,
     folds: Annotated[
         int, typer.Option(min=1, help="Measure this many consecutive parts apart and average.")
@@ -117,7 +119,11 @@ def _print(report: Report) -> None:
     for line in summary_lines(report):
         console.print(line, markup=False)
     if (translations := text_to_text_table(report)) is not None:
-        console.print("", translations)
+        if Console(width=UNLIMITED).measure(translations).maximum <= console.width:
+            console.print("", translations)
+        else:
+            pairs = sum(map(len, report.text_to_text.values()))
+            console.print(f"text→text: {pairs:,} pairs of languages, in --json and --report")
     for warning in report.warnings:
         console.print(f"warning: {warning}", style="yellow", markup=False)
     if report.skipped:

@@ -54,7 +54,7 @@ class EmbeddingScores:
     """Inner products of two sets of embeddings: cosines where the rows have unit length.
 
     Args:
-        rows: (rows, dim), any floating type; computed in float32.
+        rows: (rows, dim), any floating type; computed in float32, on their device.
         columns: (columns, dim).
 
     Raises:
@@ -62,8 +62,8 @@ class EmbeddingScores:
     """
 
     def __init__(self, rows: Tensor | NDArray[np.floating], columns: Tensor | NDArray[np.floating]):
-        self._rows = torch.as_tensor(rows).float()
-        self._columns = torch.as_tensor(columns).float()
+        self._rows = torch.as_tensor(rows).detach().float()
+        self._columns = torch.as_tensor(columns, device=self._rows.device).detach().float()
         if self._rows.ndim != 2 or self._rows.shape[1:] != self._columns.shape[1:]:
             raise ValueError(
                 f"embeddings of shapes {tuple(self._rows.shape)} and {tuple(self._columns.shape)} "
@@ -113,7 +113,7 @@ class MatrixScores:
     tolerance = 0.0
 
     def __init__(self, scores: Tensor | NDArray[np.floating]):
-        self._scores = torch.as_tensor(scores)
+        self._scores = torch.as_tensor(scores).detach()
         if self._scores.ndim != 2:
             raise ValueError(f"scores must form a matrix, got shape {tuple(self._scores.shape)}")
 

@@ -155,7 +155,8 @@ class RankVariance:
 
     Attributes:
         text_to_image: variance over languages of a picture's rank, averaged over pictures.
-        image_to_text: the same for the rank of the picture's best caption.
+        image_to_text: the same for the rank of the picture's best caption. Languages have
+            different galleries of captions, so it compares models and not manifests.
         images: pictures averaged over: those with a caption in every language.
     """
 
