@@ -13,12 +13,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from polyglance.errors import CollectionError
 from polyglance.search import indexer
 from polyglance.search.collection import Collection
 from polyglance.search.indexer import Summary, index
-from support.colours import ColourEncoder, many_pictures, picture
+from support.colours import PALETTE, ColourEncoder, many_pictures, picture
 
 Rows = dict[str, dict[str, Any]]
 
@@ -187,6 +188,63 @@ def test_broken_files_are_listed_and_not_tried_again(
     summary = run(photos)
     assert counts(summary) == (1, 3, 0, 0, 1)
     assert [path for path, _ in summary.skipped] == ["text.jpg"]
+
+
+def test_zoo_of_formats_is_indexed_or_listed(tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    red, blue = (Image.new("RGB", (40, 30), PALETTE[colour]) for colour in ("red", "blue"))
+    red.convert("CMYK").save(photos / "cmyk.jpg")
+    red.save(photos / "animated.gif", save_all=True, append_images=[blue])
+    red.convert("P").save(photos / "palette.png")
+    red.convert("RGBA").save(photos / "alpha.webp")
+    Image.fromarray(np.full((30, 40), 65535, dtype=np.uint16)).save(photos / "sixteen.png")
+    red.save(photos / "wrong-suffix.png", "JPEG")
+    Image.new("1", (30_000, 30_000)).save(photos / "bomb.png")
+    (photos / "zero.jpg").write_bytes(b"")
+    (photos / "pretender.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"\0" * 100)
+    summary = run(photos)
+    assert counts(summary) == (6, 0, 0, 0, 3)
+    assert [path for path, _ in summary.skipped] == ["bomb.png", "pretender.png", "zero.jpg"]
+    stored = rows(photos)
+    names = list(PALETTE)
+    for name, colour in (
+        ("cmyk.jpg", "red"),
+        ("animated.gif", "red"),
+        ("palette.png", "red"),
+        ("alpha.webp", "red"),
+        ("sixteen.png", "white"),
+        ("wrong-suffix.png", "red"),
+    ):
+        assert names[int(np.argmax(stored[name]["embedding"]))] == colour, name
+
+
+class TopLeft(ColourEncoder):
+    """Sees nothing but the upper left corner."""
+
+    def encode_pixels(self, pixels: Any) -> Any:
+        return super().encode_pixels(pixels[:, :, :4, :4])
+
+
+def test_the_eight_orientations_of_a_scene_are_one(tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    scene = Image.new("RGB", (48, 32), PALETTE["black"])
+    scene.paste(PALETTE["red"], (0, 0, 24, 16))  # each quarter has a colour of its own
+    scene.paste(PALETTE["green"], (24, 0, 48, 16))
+    scene.paste(PALETTE["blue"], (0, 16, 24, 32))
+    undo = [None, 0, 3, 1, 5, 4, 6, 2]  # Image.Transpose that EXIF's orientation takes back
+    for orientation, transpose in enumerate(undo, start=1):
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        turned = scene if transpose is None else scene.transpose(Image.Transpose(transpose))
+        turned.save(photos / f"{orientation}.png", exif=exif)
+    run(photos, encoder=TopLeft())
+    stored = list(rows(photos).values())
+    assert len(stored) == 8
+    assert list(PALETTE)[int(np.argmax(stored[0]["embedding"]))] == "red"
+    assert {(row["width"], row["height"]) for row in stored} == {(48, 32)}
+    assert all(row["embedding"] == stored[0]["embedding"] for row in stored)
 
 
 def test_picture_that_breaks_leaves_the_collection(photos: Path) -> None:

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
-from support.colours import PALETTE, ColourEncoder, picture
 
 from polyglance.search.collection import Collection
 from polyglance.search.indexer import index
 from polyglance.serve.app import create_app
+from support.colours import PALETTE, ColourEncoder, picture
 
 ADDRESS = "http://127.0.0.1:8000"
 

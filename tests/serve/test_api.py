@@ -10,10 +10,10 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from PIL import Image
-from support.colours import ColourEncoder, picture
 
 from polyglance.serve.app import create_app
 from polyglance.serve.protection import MAX_BODY_BYTES
+from support.colours import ColourEncoder, picture
 
 
 def best(answer: Any) -> dict[str, Any]:

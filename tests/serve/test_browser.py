@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from fastapi import FastAPI
+
 from support.browser import chromium, launched, served
 from support.colours import picture
 

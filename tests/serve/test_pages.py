@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
-from support.colours import ColourEncoder, picture
 
 from polyglance.search import nearest
 from polyglance.search.collection import Collection
 from polyglance.search.indexer import index
 from polyglance.serve.app import create_app
 from polyglance.serve.languages import native_name
+from support.colours import ColourEncoder, picture
 
 HTMX = {"hx-request": "true"}
 

@@ -12,13 +12,23 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from polyglance.errors import CollectionError
-from polyglance.search.lance import connect
-from polyglance.search.schema import PICTURES, SKIPPED, picture_id, stored_path
+from polyglance.search.lance import REBUILD, connect, reading
+from polyglance.search.schema import (
+    PICTURES,
+    SKIPPED,
+    picture_id,
+    pictures_schema,
+    skipped_schema,
+    stored_path,
+)
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 FORMAT = 1
 INFO_FILE = "collection.json"
@@ -79,8 +89,8 @@ class Collection:
     def __init__(self, folder: Path, info: CollectionInfo) -> None:
         self.folder = folder
         self.info = info
-        self.pictures = _open_table(folder, PICTURES)
-        self.skipped = _open_table(folder, SKIPPED)
+        self.pictures = _open_table(folder, PICTURES, pictures_schema(info.dimension))
+        self.skipped = _open_table(folder, SKIPPED, skipped_schema())
 
     @classmethod
     def open(cls, folder: str | Path) -> Collection:
@@ -108,9 +118,10 @@ class Collection:
 
     def refresh(self) -> int:
         """Move on to the newest state on disk and return its version."""
-        self.skipped.checkout_latest()
-        self.pictures.checkout_latest()
-        return int(self.pictures.version)
+        with reading(self.folder):
+            self.skipped.checkout_latest()
+            self.pictures.checkout_latest()
+            return int(self.pictures.version)
 
     def __len__(self) -> int:
         return int(self.pictures.count_rows())
@@ -118,34 +129,40 @@ class Collection:
     def known(self) -> dict[str, Known]:
         """Id → what is remembered of each picture."""
         columns = ["id", "size", "mtime_ns", "content", "captions"]
-        return {row[0]: Known(*row[1:]) for row in _scan(self.pictures, columns)}
+        return {row[0]: Known(*row[1:]) for row in self._scan(self.pictures, columns)}
 
     def known_skipped(self) -> dict[str, Known]:
         """Id → the size and time that a file had when it could not be read."""
-        rows = _scan(self.skipped, ["id", "size", "mtime_ns"])
+        rows = self._scan(self.skipped, ["id", "size", "mtime_ns"])
         return {key: Known(size, mtime_ns, "", None) for key, size, mtime_ns in rows}
 
     def skip_reasons(self) -> list[tuple[str, str]]:
         """(path, reason) of every file that could not be read, by path."""
-        return sorted(tuple(row) for row in _scan(self.skipped, ["path", "reason"]))
+        return sorted(tuple(row) for row in self._scan(self.skipped, ["path", "reason"]))
 
     def ids_at(self, places: Sequence[str]) -> set[str]:
         """Ids of the pictures at these paths, or below those that end in a slash."""
         folders = tuple(place for place in places if place.endswith("/"))
-        paths = (stored_path(*row) for row in _scan(self.pictures, ["path", "path_bytes"]))
+        paths = (stored_path(*row) for row in self._scan(self.pictures, ["path", "path_bytes"]))
         return {picture_id(path) for path in paths if path in places or path.startswith(folders)}
 
     def rows(self, ids: Iterable[str]) -> dict[str, dict[str, Any]]:
         """Id → all columns, for those of ``ids`` that are there."""
         found: dict[str, dict[str, Any]] = {}
         for condition in id_conditions(ids):
-            for row in self.pictures.search().where(condition).to_arrow().to_pylist():
-                found[row["id"]] = row
+            with reading(self.folder):
+                rows = self.pictures.search().where(condition).to_arrow().to_pylist()
+            found.update({row["id"]: row for row in rows})
         return found
 
     def absolute(self, path: str) -> Path:
         """Where a stored path lies now."""
         return Path(self.info.root) / path
+
+    def _scan(self, table: Any, columns: list[str]) -> Iterator[tuple[Any, ...]]:
+        with reading(self.folder):
+            for batch in table.search().select(columns).to_batches():
+                yield from zip(*(batch.column(name).to_pylist() for name in columns), strict=True)
 
 
 def read_info(folder: Path) -> CollectionInfo:
@@ -166,7 +183,7 @@ def read_info(folder: Path) -> CollectionInfo:
     except OSError as error:
         raise CollectionError(f"{path}: cannot be read: {error.strerror}") from None
     except (ValueError, KeyError, TypeError):
-        raise CollectionError(f"{path} is damaged; {_REBUILD}") from None
+        raise CollectionError(f"{path} is damaged; {REBUILD}") from None
     if found > FORMAT:
         raise CollectionError(
             f"{folder} has format {found}, made by a newer Polyglance; this one reads up to "
@@ -178,7 +195,7 @@ def read_info(folder: Path) -> CollectionInfo:
         return CollectionInfo.model_validate(content)
     except ValidationError as error:
         wrong = ", ".join(".".join(map(str, each["loc"])) for each in error.errors())
-        raise CollectionError(f"{path} is damaged ({wrong}); {_REBUILD}") from None
+        raise CollectionError(f"{path} is damaged ({wrong}); {REBUILD}") from None
 
 
 def id_conditions(ids: Iterable[str]) -> Iterator[str]:
@@ -196,19 +213,9 @@ def id_conditions(ids: Iterable[str]) -> Iterator[str]:
         yield f"id IN ({listed})"
 
 
-_REBUILD = "delete the collection's folder and index again"
-
-
-def _open_table(folder: Path, name: str) -> Any:
-    try:
-        return connect(folder).open_table(name)
-    except (ValueError, OSError, RuntimeError) as error:
-        reason = str(error).splitlines()[0]
-        raise CollectionError(
-            f"{folder}: the table {name!r} is missing or damaged ({reason}); {_REBUILD}"
-        ) from None
-
-
-def _scan(table: Any, columns: list[str]) -> Iterator[tuple[Any, ...]]:
-    for batch in table.search().select(columns).to_batches():
-        yield from zip(*(batch.column(name).to_pylist() for name in columns), strict=True)
+def _open_table(folder: Path, name: str, schema: pa.Schema) -> Any:
+    with reading(folder):
+        table = connect(folder).open_table(name)
+        if table.schema != schema:
+            raise ValueError(f"the table {name!r} has other columns than it should")
+        return table

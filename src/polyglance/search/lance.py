@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from polyglance.errors import CollectionError
+
 TABLES_FOLDER = "lance"
+REBUILD = "delete the collection's folder and index again"
+RESUME = "what was written before is safe, and the same command goes on from there"
 
 
 def connect(folder: Path) -> Any:
@@ -19,3 +25,26 @@ def connect(folder: Path) -> Any:
     import lancedb
 
     return lancedb.connect(str(folder / TABLES_FOLDER))
+
+
+@contextmanager
+def reading(folder: Path) -> Iterator[None]:
+    """Tell that a collection is damaged as a :class:`CollectionError`."""
+    with _told_plainly(f"{folder}: its tables are missing or damaged", REBUILD):
+        yield
+
+
+@contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """Tell that a disk is full or gone as a :class:`CollectionError`."""
+    with _told_plainly(f"{folder}: cannot be written", RESUME):
+        yield
+
+
+@contextmanager
+def _told_plainly(trouble: str, remedy: str) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, RuntimeError, ValueError) as error:  # all that LanceDB and Arrow raise
+        reason = str(error).splitlines()[0]
+        raise CollectionError(f"{trouble} ({reason}); {remedy}") from error

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from polyglance.search.lance import reading
 from polyglance.search.vector_index import EXACT_UP_TO, PARTITIONS_PROBED, REFINE_FACTOR
 
 if TYPE_CHECKING:
@@ -84,7 +85,8 @@ class Neighbours:
         """Up to ``count`` rows, without their embeddings, spread over the collection."""
         resident = self._current()
         if resident is None:
-            found = self.collection.pictures.search().select(COLUMNS).limit(count).to_arrow()
+            with reading(self.collection.folder):
+                found = self.collection.pictures.search().select(COLUMNS).limit(count).to_arrow()
             return list(found.to_pylist())
         rows = len(resident.embeddings)
         spread = np.linspace(0, rows - 1, min(count, rows)).round().astype(np.int64)
@@ -93,7 +95,8 @@ class Neighbours:
     def _by_index(self, vector: NDArray[np.float32], top: int) -> list[Neighbour]:
         search = self.collection.pictures.search(vector).distance_type("dot")
         search = search.nprobes(PARTITIONS_PROBED).refine_factor(REFINE_FACTOR)
-        found = search.select([*COLUMNS, "_distance"]).limit(top).to_arrow().to_pylist()
+        with reading(self.collection.folder):
+            found = search.select([*COLUMNS, "_distance"]).limit(top).to_arrow().to_pylist()
         # LanceDB's "dot" distance is 1 − cosine for unit vectors.
         neighbours = [Neighbour(row, 1.0 - row.pop("_distance")) for row in found]
         return sorted(neighbours, key=_by_score_then_id)
@@ -113,7 +116,8 @@ class Neighbours:
         if len(self.collection) > self.exact_up_to:
             return None
         columns = [*COLUMNS, "embedding"]
-        table = self.collection.pictures.search().select(columns).to_arrow().combine_chunks()
+        with reading(self.collection.folder):
+            table = self.collection.pictures.search().select(columns).to_arrow().combine_chunks()
         # (rows · dimension,) → (rows, dimension)
         flat = table["embedding"].combine_chunks().flatten().to_numpy()
         embeddings = flat.reshape(-1, self.collection.info.dimension)

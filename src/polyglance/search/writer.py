@@ -17,7 +17,7 @@ from polyglance.search.collection import (
     id_conditions,
 )
 from polyglance.search.encoder import Model
-from polyglance.search.lance import TABLES_FOLDER, connect
+from polyglance.search.lance import TABLES_FOLDER, connect, writing
 from polyglance.search.lock import LOCK_FILE, writer_lock
 from polyglance.search.schema import (
     PICTURES,
@@ -52,7 +52,7 @@ class Writer:
         if not rows:
             return
         table = pictures_table(rows, self.collection.info.dimension)
-        with self._plainly():
+        with writing(self.collection.folder):
             _merge(self.collection.pictures, table)
         self._committed()
 
@@ -60,21 +60,21 @@ class Writer:
         """Remember that files could not be read, and why."""
         if not rows:
             return
-        with self._plainly():
+        with writing(self.collection.folder):
             _merge(self.collection.skipped, skipped_table(rows))
         self._committed()
 
     def remove_pictures(self, ids: Iterable[str]) -> None:
         """Forget pictures."""
         for condition in id_conditions(ids):
-            with self._plainly():
+            with writing(self.collection.folder):
                 self.collection.pictures.delete(condition)
             self._committed()
 
     def remove_skipped(self, ids: Iterable[str]) -> None:
         """Forget that files could not be read."""
         for condition in id_conditions(ids):
-            with self._plainly():
+            with writing(self.collection.folder):
                 self.collection.skipped.delete(condition)
             self._committed()
 
@@ -82,7 +82,7 @@ class Writer:
         """Compact the tables and bring the vector index up to date."""
         if self._commits:
             self._compact()
-        with self._plainly():
+        with writing(self.collection.folder):
             refresh_index(self.collection.pictures, rows=len(self.collection))
 
     def _committed(self) -> None:
@@ -91,22 +91,10 @@ class Writer:
             self._compact()
 
     def _compact(self) -> None:
-        with self._plainly():
+        with writing(self.collection.folder):
             for table in (self.collection.pictures, self.collection.skipped):
                 table.optimize(cleanup_older_than=KEEP_OLD_VERSIONS)
         self._commits = 0
-
-    @contextmanager
-    def _plainly(self) -> Iterator[None]:
-        """A full disk, or one that went away, is the user's to mend and no bug of ours."""
-        try:
-            yield
-        except (OSError, RuntimeError) as error:
-            reason = str(error).splitlines()[0]
-            raise CollectionError(
-                f"{self.collection.folder}: cannot be written ({reason}); what was written before "
-                f"is safe, the same command goes on from there"
-            ) from error
 
 
 @contextmanager

@@ -1,0 +1,112 @@
+"""``index`` and ``search`` as a user types them, over a model that sees colours."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from polyglance import retriever
+from polyglance.cli.index import index
+from polyglance.cli.search import search
+from polyglance.errors import CollectionError, PolyglanceError, QueryError
+from support.colours import PALETTE, ColourEncoder, picture
+
+app = typer.Typer()
+app.command()(index)
+app.command()(search)
+
+
+@pytest.fixture
+def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    loaded: list[str] = []
+
+    def load(name: str) -> ColourEncoder:
+        loaded.append(str(name))
+        encoder = ColourEncoder()
+        encoder.name = str(name)
+        return encoder
+
+    monkeypatch.setattr(retriever.Retriever, "load", staticmethod(load))
+    monkeypatch.chdir(tmp_path)
+    for colour in PALETTE:
+        picture(tmp_path / "photos" / f"{colour}.png", colour)
+    return tmp_path / "photos"
+
+
+def run(*arguments: str) -> str:
+    """Output of a command; errors are raised as the ``polyglance`` command sees them."""
+    result = CliRunner().invoke(app, list(arguments), catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def test_index_then_search_as_json(photos: Path) -> None:
+    (photos / "broken.jpg").write_bytes(b"broken")
+    output = run("index", str(photos), "--collection", "c", "--model", "colours")
+    assert "skipped broken.jpg: not a picture" in output
+    assert "7 indexed, 0 unchanged, 0 moved, 0 removed, 1 skipped" in output
+    assert "images/s" in output
+    hits = json.loads(
+        run(
+            "search",
+            "ein grünes Bild",
+            "--collection",
+            "c",
+            "--language",
+            "de",
+            "--top",
+            "2",
+            "--json",
+        )
+    )
+    assert Path(hits[0]["path"]) == photos / "green.png"
+    assert [hit["language"] for hit in hits] == ["de", "de"]
+    assert hits[0]["score"] > hits[1]["score"]
+
+
+def test_search_lines_say_the_language(photos: Path) -> None:
+    run("index", "photos", "-c", "c")
+    result = CliRunner().invoke(app, ["search", "rot", "-c", "c"])
+    assert result.stdout.splitlines()[0].split() == ["1.000", str(photos / "red.png")]
+    assert "language: und (not given; --language sets it)" in result.stderr
+    result = CliRunner().invoke(app, ["search", "rot", "-c", "c", "--language", "sw"])
+    assert "not trained on sw" in result.stderr
+
+
+def test_search_by_image(photos: Path, tmp_path: Path) -> None:
+    run("index", "photos", "-c", "c")
+    asked = picture(tmp_path / "asked.png", "purple")
+    hits = json.loads(run("search", "-c", "c", "--image", str(asked), "--json"))
+    assert hits[0]["path"].endswith("purple.png")
+    assert "language" not in hits[0]
+
+
+def test_model_is_remembered(photos: Path, tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    run("index", "photos", "-c", "c", "--model", "model")
+    described = json.loads((tmp_path / "c" / "collection.json").read_text())
+    assert described["model"] == str(tmp_path / "model")
+    assert "0 indexed, 7 unchanged" in run("index", "photos", "-c", "c")
+    assert described["model"] == str(tmp_path / "model")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        (["search", "rot", "-c", "nowhere"], CollectionError, "there is no collection"),
+        (["search", " ", "-c", "c"], QueryError, "the query is empty"),
+        (["search", "-c", "c"], QueryError, "the query is empty"),
+        (["search", "rot", "-c", "c", "--language", "deutsch"], QueryError, "not a language tag"),
+        (["search", "-c", "c", "--image", "none.jpg"], PolyglanceError, "no such file"),
+        (["index", "nowhere", "-c", "c"], CollectionError, "no such folder or manifest"),
+        (["index", "photos", "-c", "photos"], CollectionError, "not a collection"),
+    ],
+)
+def test_mistakes(photos: Path, arguments: list[str], error: type[Exception], message: str) -> None:
+    run("index", "photos", "-c", "c")
+    with pytest.raises(error, match=message):
+        run(*arguments)

@@ -1,0 +1,150 @@
+"""Exact search against a plain loop, the index against exact search, and following changes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from polyglance.search import nearest, vector_index
+from polyglance.search.collection import Collection
+from polyglance.search.nearest import Neighbours
+from polyglance.search.schema import Stored, picture_id
+from polyglance.search.writer import Writer, open_for_writing
+
+Vectors = NDArray[np.float32]
+DIMENSION = 32
+
+
+@dataclass
+class Nobody:
+    name: str = "nobody"
+    fingerprint: str = "0" * 32
+    dimension: int = DIMENSION
+
+
+def clustered(count: int, seed: int = 0) -> Vectors:
+    random = np.random.default_rng(seed)
+    centres = np.random.default_rng(7).standard_normal((50, DIMENSION))
+    rows = centres[random.integers(0, 50, count)] + 0.4 * random.standard_normal((count, DIMENSION))
+    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+
+
+def write(writer: Writer, vectors: Vectors, *, first: int = 0) -> None:
+    writer.upsert([row(first + i, vector) for i, vector in enumerate(vectors)])
+
+
+def row(number: int, vector: Vectors) -> Stored:
+    return Stored(
+        path=f"{number}.jpg",
+        content=f"{number:032x}",
+        size=1,
+        mtime_ns=1,
+        width=1,
+        height=1,
+        taken=None,
+        captions=None,
+        embedding=vector,
+    )
+
+
+def found(neighbours: Neighbours, query: Vectors, top: int = 10) -> list[str]:
+    return [each.row["path"] for each in neighbours.nearest(query, top=top)]
+
+
+def by_hand(vectors: Vectors, query: Vectors, top: int = 10) -> list[str]:
+    scored = [
+        (-float(sum(v * q for v, q in zip(vector, query, strict=True))), i)
+        for i, vector in enumerate(vectors)
+    ]
+    return [f"{i}.jpg" for _, i in sorted(scored)[:top]]
+
+
+def test_exact_search_equals_a_loop(tmp_path: Path) -> None:
+    vectors = clustered(200)
+    with open_for_writing(tmp_path / "c", model=Nobody(), root=tmp_path) as writer:
+        write(writer, vectors)
+    neighbours = Neighbours(Collection.open(tmp_path / "c"))
+    for query in clustered(5, seed=1):
+        assert found(neighbours, query) == by_hand(vectors, query)
+        score = neighbours.nearest(query, top=1)[0].score
+        assert score == pytest.approx(float((vectors @ query).max()), abs=1e-6)
+
+
+def test_index_is_built_by_itself_and_finds_what_exact_search_finds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vector_index, "EXACT_UP_TO", 1000)
+    vectors = clustered(3000)
+    with open_for_writing(tmp_path / "c", model=Nobody(), root=tmp_path) as writer:
+        write(writer, vectors[:900])
+        writer.tidy()
+        assert vector_index.rows_of_index(writer.collection.pictures) is None
+        write(writer, vectors[900:], first=900)
+        writer.tidy()
+        assert vector_index.rows_of_index(writer.collection.pictures) == 3000
+    neighbours = Neighbours(Collection.open(tmp_path / "c"), exact_up_to=1000)
+    queries = clustered(20, seed=1)
+    hits = [len(set(found(neighbours, q)) & set(by_hand(vectors, q))) for q in queries]
+    assert sum(hits) / 200 >= 0.99
+    best = neighbours.nearest(queries[0], top=1)[0]
+    assert best.score == pytest.approx(float((vectors @ queries[0]).max()), abs=1e-5)
+    assert np.array_equal(neighbours.embedding(picture_id("7.jpg")), vectors[7])
+    assert neighbours.row(picture_id("7.jpg"))["path"] == "7.jpg"
+    assert neighbours.row("0" * 16) is None
+    assert len(neighbours.sample(5)) == 5
+
+
+def test_rows_that_came_after_the_index_are_found_and_deleted_ones_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vector_index, "EXACT_UP_TO", 1000)
+    vectors, late = clustered(2000), clustered(50, seed=3)
+    with open_for_writing(tmp_path / "c", model=Nobody(), root=tmp_path) as writer:
+        write(writer, vectors)
+        writer.tidy()
+        write(writer, late, first=2000)
+        neighbours = Neighbours(Collection.open(tmp_path / "c"), exact_up_to=1000)
+        assert found(neighbours, late[0], top=1) == ["2000.jpg"]
+        writer.tidy()
+        monkeypatch.setattr(nearest, "SECONDS_BETWEEN_LOOKS", 0.0)
+        assert found(neighbours, late[0], top=1) == ["2000.jpg"]
+        assert vector_index.rows_of_index(writer.collection.pictures) == 2000
+        writer.remove_pictures([picture_id("2000.jpg")])
+        assert found(neighbours, late[0], top=1) != ["2000.jpg"]
+
+
+def test_index_is_rebuilt_when_it_is_outgrown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vector_index, "EXACT_UP_TO", 300)
+    vectors = clustered(2000)
+    with open_for_writing(tmp_path / "c", model=Nobody(), root=tmp_path) as writer:
+        write(writer, vectors[:400])
+        writer.tidy()
+        write(writer, vectors[400:1500], first=400)
+        writer.tidy()
+        assert vector_index.rows_of_index(writer.collection.pictures) == 400
+        write(writer, vectors[1500:], first=1500)
+        writer.tidy()
+        names = [each.name for each in writer.collection.pictures.list_indices()]
+        assert names == ["neighbours_of_2000"]
+
+
+def test_resident_rows_follow_the_writer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nearest, "SECONDS_BETWEEN_LOOKS", 0.0)
+    vectors = clustered(20)
+    with open_for_writing(tmp_path / "c", model=Nobody(), root=tmp_path) as writer:
+        neighbours = Neighbours(Collection.open(tmp_path / "c"))
+        assert found(neighbours, vectors[3]) == []
+        write(writer, vectors[:10])
+        assert found(neighbours, vectors[3], top=1) == ["3.jpg"]
+        writer.upsert([row(3, -vectors[3])])
+        assert found(neighbours, vectors[3], top=1) != ["3.jpg"]
+        assert len(found(neighbours, vectors[3], top=50)) == 10
+        writer.remove_pictures([picture_id("3.jpg")])
+        assert neighbours.embedding(picture_id("3.jpg")) is None
+        assert len(neighbours.sample(50)) == 9
