@@ -26,26 +26,24 @@ class Question:
     meaning: str
 
 
-LANGUAGES = tuple(
-    [
-        "en",
-        "de",
-        "fr",
-        "cs",
-        "es",
-        "it",
-        "pt",
-        "nl",
-        "pl",
-        "ru",
-        "tr",
-        "ar",
-        "hi",
-        "zh",
-        "ja",
-        "ko",
-        "th",
-    ]
+LANGUAGES = (
+    "en",
+    "de",
+    "fr",
+    "cs",
+    "es",
+    "it",
+    "pt",
+    "nl",
+    "pl",
+    "ru",
+    "tr",
+    "ar",
+    "hi",
+    "zh",
+    "ja",
+    "ko",
+    "th",
 )
 QUESTIONS: Mapping[str, Sequence[Question]] = {
     "emoji": (

@@ -11,6 +11,7 @@ import typer
 from polyglance.cli import data
 from polyglance.cli.demo import demo
 from polyglance.cli.download import download
+from polyglance.cli.evaluate import evaluate
 from polyglance.cli.index import index
 from polyglance.cli.search import search
 from polyglance.cli.serve import serve
@@ -22,7 +23,7 @@ app = typer.Typer(
     add_completion=True,
     pretty_exceptions_enable=False,
 )
-for verb in (download, index, search, serve, train, demo):
+for verb in (download, index, search, serve, evaluate, train, demo):
     app.command()(verb)
 app.add_typer(data.app, name="data")
 

@@ -94,7 +94,6 @@ def load_checkpoint(folder: Path) -> Checkpoint:
         WeightsError: a pretrained tower that it names has not been fetched.
     """
     from pydantic import TypeAdapter, ValidationError
-    from safetensors.torch import load_file
 
     from polyglance.systems.build import SystemConfig, build_system
 
@@ -115,7 +114,7 @@ def load_checkpoint(folder: Path) -> Checkpoint:
                 f"{here.fingerprint[:12] if here else 'none'}); fetch it anew with "
                 f"`polyglance download {tower.name}`"
             )
-    _fill(system, load_file(folder / WEIGHTS), kept, folder)
+    _fill(system, kept, folder)
     system.towers = kept  # the others were changed by training and are stored
     system.eval()
     return Checkpoint(system, fingerprint(folder), tuple(described["languages"]))
@@ -171,8 +170,15 @@ def _own_state(system: System, kept: dict[str, Tower]) -> dict[str, Tensor]:
     }
 
 
-def _fill(system: System, state: dict[str, Tensor], kept: dict[str, Tower], folder: Path) -> None:
-    missing, unexpected = system.load_state_dict(state, strict=False)
+def _fill(system: System, kept: dict[str, Tower], folder: Path) -> None:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        state = load_file(folder / WEIGHTS)
+        missing, unexpected = system.load_state_dict(state, strict=False)
+    except (SafetensorError, RuntimeError) as error:  # damaged, or of other shapes
+        raise ModelError(f"{folder / WEIGHTS} cannot be loaded: {error}") from None
     prefixes = tuple(f"{prefix}." for prefix in kept)
     missing = [name for name in missing if not name.startswith(prefixes)]
     if missing or unexpected:
