@@ -233,7 +233,7 @@ def test_the_eight_orientations_of_a_scene_are_one(tmp_path: Path) -> None:
     scene.paste(PALETTE["red"], (0, 0, 24, 16))  # each quarter has a colour of its own
     scene.paste(PALETTE["green"], (24, 0, 48, 16))
     scene.paste(PALETTE["blue"], (0, 16, 24, 32))
-    undo = [None, 0, 3, 1, 5, 4, 6, 2]  # Image.Transpose that EXIF's orientation takes back
+    undo = [None, 0, 3, 1, 5, 2, 6, 4]  # Image.Transpose that EXIF's orientation takes back
     for orientation, transpose in enumerate(undo, start=1):
         exif = Image.Exif()
         exif[0x0112] = orientation
