@@ -102,8 +102,10 @@ def test_leaks_are_warned_of(records, tmp_path):
     leaked = tmp_path / "COCO_train2014_000000000009.jpg"
     records[0].image.rename(leaked)
     first = Record(id="leak", image=leaked, captions=records[0].captions, split="train")
-    warnings = evaluate_retriever(ColourRetriever(), [first, *records[1:]], draws=0).warnings
-    assert any("1 of 6 pictures are from COCO train2014" in warning for warning in warnings)
+    noted = Record(id="x", image=records[1].image, extra={"coco_part": "train2014"})
+    mixed = [first, noted, *records[2:]]
+    warnings = evaluate_retriever(ColourRetriever(), mixed, draws=0).warnings
+    assert any("2 of 6 pictures are from COCO train2014" in warning for warning in warnings)
     assert any("split 'train'" in warning for warning in warnings)
 
 
