@@ -275,5 +275,5 @@ def test_the_retriever_finds_what_its_system_finds(tmp_path: Path) -> None:
 
 
 def test_an_unknown_model_lists_the_built_in_ones() -> None:
-    with pytest.raises(ModelError, match="no model 'nothing'.*mini"):
+    with pytest.raises(ModelError, match=r"no model 'nothing'.*mini"):
         Retriever.load("nothing")
