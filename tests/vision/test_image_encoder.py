@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from polyglance.heads import ProjectionHead
-from polyglance.vision.image_encoder import ImageEncoder
+from polyglance.vision.image_encoder import PICTURES_PER_THREAD, ImageEncoder
 from polyglance.vision.pooling import AttentionPooling, GridPooling, MeanPooling
 from polyglance.vision.preprocessing import Preprocessing
 from polyglance.vision.resnet import ResNet
@@ -77,3 +77,20 @@ def test_a_backbone_that_learns_gets_gradients_from_pixels() -> None:
     for name, parameter in image_encoder.named_parameters():
         assert parameter.grad is not None, name
         assert parameter.grad.abs().sum() > 0, name
+
+
+@pytest.mark.parametrize("pooling", POOLINGS)
+@pytest.mark.parametrize("batch", [0, 1, PICTURES_PER_THREAD, 2 * PICTURES_PER_THREAD + 3])
+def test_a_frozen_backbone_takes_few_at_a_time(
+    pooling: GridPooling | None, batch: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image_encoder = encoder(pooling).eval()
+    pixels = PIXELS[torch.arange(batch) % 3]
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
+    whole = image_encoder.backbone_features(pixels)
+    image_encoder.backbone.requires_grad_(False)
+    sizes: list[int] = []
+    image_encoder.backbone.register_forward_hook(lambda *call: sizes.append(len(call[-1].grid)))
+    torch.testing.assert_close(image_encoder.backbone_features(pixels), whole, rtol=1e-4, atol=1e-5)
+    assert sum(sizes) == batch
+    assert max(sizes) <= PICTURES_PER_THREAD
