@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -87,15 +88,14 @@ class Retriever:
         Raises:
             PictureError: a picture cannot be read; the message names it.
         """
+        from polyglance.data.ahead import ordered_ahead
         from polyglance.progress import track
 
         embeddings = np.empty((len(images), self.dimension), dtype=np.float32)
+        decoded = ordered_ahead(self._pixels, images, workers=2, ahead=2 * batch_size)
         with track("pictures", len(images), show=show_progress) as advance:
             for start in range(0, len(images), batch_size):
-                batch = [
-                    self.preprocessing(_picture(image, self.preprocessing.size))
-                    for image in images[start : start + batch_size]
-                ]
+                batch = list(islice(decoded, batch_size))
                 embeddings[start : start + len(batch)] = self.encode_pixels(np.stack(batch))
                 advance(len(batch))
         return embeddings
@@ -151,6 +151,14 @@ class Retriever:
         best = np.argsort(-scores, kind="stable")[:top]
         return [Hit(int(row), float(scores[row])) for row in best]
 
+    def _pixels(self, image: Picture) -> NDArray[np.uint8]:
+        """One picture → (3, size, size)."""
+        from polyglance.data.ahead import decode
+
+        if isinstance(image, str | Path):
+            return decode(Path(image), self.preprocessing)
+        return self.preprocessing(image.convert("RGB"))
+
     def save(self, path: str | Path) -> None:
         """Write the model as a checkpoint folder."""
         from polyglance.systems.checkpoint import save_system
@@ -179,14 +187,6 @@ def locate(path_or_name: str | Path) -> Path:
 def built_in_models() -> list[str]:
     """Names of the models that the package carries."""
     return sorted(folder.parent.name for folder in BUILT_IN.glob("*/config.json"))
-
-
-def _picture(image: Picture, target_size: int) -> Image.Image:
-    from polyglance.data.decode import open_picture
-
-    if isinstance(image, str | Path):
-        return open_picture(Path(image), target_size=target_size)
-    return image.convert("RGB")
 
 
 def _one_each(language: str | Sequence[str] | None, texts: int) -> list[str]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Generator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from polyglance.data.ahead import decode
 from polyglance.data.batch import Batch
 from polyglance.data.feature_store import FeatureStore
 from polyglance.data.record import Record
@@ -112,19 +112,6 @@ def feature_key(record: Record) -> str:
     if record.features is not None:
         return record.features
     return str(record.image) if record.image is not None else record.id
-
-
-def decode(path: Path | None, preprocessing: Preprocessing) -> NDArray[np.uint8]:
-    """A picture file → (3, size, size) uint8.
-
-    Raises:
-        PictureError: the file cannot be decoded, or the record has no picture.
-    """
-    from polyglance.data.decode import open_picture
-
-    if path is None:
-        raise PictureError("the record names no picture file")
-    return preprocessing(open_picture(path, target_size=preprocessing.size))
 
 
 def assemble(picks: Sequence[Pick], source: PictureSource) -> Batch | None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from polyglance.data.dataset import decode, feature_key
+from polyglance.data.ahead import decoded_batches
+from polyglance.data.dataset import feature_key
 from polyglance.data.feature_store import FeatureStore, FeatureStoreWriter, Precision
 from polyglance.data.record import Record
 from polyglance.errors import PictureError
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
+    from polyglance.data.ahead import Outcome
     from polyglance.vision.preprocessing import Preprocessing
 
 
@@ -77,7 +78,13 @@ def build_feature_store(
     with ExitStack() as stack:
         advance = stack.enter_context(track("pictures", len(missing), show=show_progress))
         writer: FeatureStoreWriter | None = None
-        for batch in _decoded(missing, preprocessing, batch_size, workers, report):
+        paths = [record.image for record in missing]
+        for decoded in decoded_batches(
+            paths, preprocessing, batch_size=batch_size, workers=workers
+        ):
+            advance(len(decoded))
+            if not (batch := _readable(missing, decoded, report)):
+                continue
             features = _encode(encode, [pixels for _, pixels in batch])  # (batch, ...)
             if writer is None:  # only the first features tell their shape
                 writer = stack.enter_context(
@@ -88,7 +95,6 @@ def build_feature_store(
             keys = [feature_key(record) for record, _ in batch]
             writer.append(keys, features, [_stamp(record.image) for record, _ in batch])
             report.encoded += len(batch)
-            advance(len(batch))
     if report.encoded + report.reused == 0:
         name, reason = next(iter(report.skipped.items()), ("", "the dataset is empty"))
         raise PictureError(f"none of {len(records)} pictures can be read; {name}: {reason}")
@@ -116,40 +122,16 @@ def _stamp(path: Path | None) -> str:
     return f"{status.st_size}-{status.st_mtime_ns}" if status is not None else "absent"
 
 
-def _decoded(
-    records: Sequence[Record],
-    preprocessing: Preprocessing,
-    batch_size: int,
-    workers: int,
-    report: BuildReport,
-) -> Iterator[list[tuple[Record, NDArray[np.uint8]]]]:
-    """Batches of decoded pictures, one batch ahead of the encoder; bad pictures are reported."""
-    batches = [records[k : k + batch_size] for k in range(0, len(records), batch_size)]
-    with ThreadPoolExecutor(workers, thread_name_prefix="decode") as pool:
-
-        def submit(batch: Sequence[Record]) -> list[Future[NDArray[np.uint8]]]:
-            return [pool.submit(decode, record.image, preprocessing) for record in batch]
-
-        try:
-            ahead = submit(batches[0]) if batches else []
-            for number, batch in enumerate(batches):
-                current = ahead
-                ahead = submit(batches[number + 1]) if number + 1 < len(batches) else []
-                if good := _collect(batch, current, report):
-                    yield good
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
-
-
-def _collect(
-    batch: Sequence[Record], futures: Sequence[Future[NDArray[np.uint8]]], report: BuildReport
+def _readable(
+    records: Sequence[Record], batch: Sequence[tuple[int, Outcome]], report: BuildReport
 ) -> list[tuple[Record, NDArray[np.uint8]]]:
+    """The pictures of a batch; the bad ones are reported."""
     good = []
-    for record, future in zip(batch, futures, strict=True):
-        try:
-            good.append((record, future.result()))
-        except PictureError as error:
-            report.skipped[record.id] = str(error)
+    for row, outcome in batch:
+        if isinstance(outcome, PictureError):
+            report.skipped[records[row].id] = str(outcome)
+        else:
+            good.append((records[row], outcome))
     return good
 
 

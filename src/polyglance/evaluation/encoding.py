@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from polyglance.data.dataset import decode
+from polyglance.data.ahead import decoded_batches
 from polyglance.errors import ConfigError, PictureError
 from polyglance.evaluation.protocol import Texts
 from polyglance.evaluation.results import Skipped
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from polyglance.vision.preprocessing import Preprocessing
 
 TEXTS_AT_ONCE = 2048
-WORKERS = 2
 
 
 class Encoder(Protocol):
@@ -67,9 +65,11 @@ def encode_pictures(
     skipped: list[Skipped] = []
     parts: list[NDArray[np.float32]] = []
     with track("pictures", len(records), show=show_progress) as advance:
-        for batch, decoded in _ahead(records, encoder.preprocessing, batch_size):
+        paths = [record.image for record in records]
+        for batch in decoded_batches(paths, encoder.preprocessing, batch_size=batch_size):
             pixels = []
-            for record, outcome in zip(batch, decoded, strict=True):
+            for row, outcome in batch:
+                record = records[row]
                 if isinstance(outcome, PictureError):
                     path = str(record.image or record.id)
                     skipped.append(Skipped(path, str(outcome).removeprefix(f"{path}: ")))
@@ -83,30 +83,6 @@ def encode_pictures(
         first = f"; {skipped[0].path}: {skipped[0].reason}" if skipped else ""
         raise PictureError(f"none of {len(records)} pictures can be read{first}")
     return EncodedPictures(np.concatenate(parts), kept, tuple(skipped))
-
-
-Outcome = NDArray[np.uint8] | PictureError
-
-
-def _ahead(
-    records: Sequence[Record], preprocessing: Preprocessing, batch_size: int
-) -> Iterator[tuple[Sequence[Record], Iterable[Outcome]]]:
-    def attempt(record: Record) -> Outcome:
-        try:
-            return decode(record.image, preprocessing)
-        except PictureError as error:
-            return error
-
-    batches = [records[at : at + batch_size] for at in range(0, len(records), batch_size)]
-    with ThreadPoolExecutor(WORKERS, thread_name_prefix="decode") as pool:
-        try:
-            waiting = pool.map(attempt, batches[0]) if batches else iter(())
-            for number, batch in enumerate(batches, start=1):
-                current = waiting
-                waiting = pool.map(attempt, batches[number]) if number < len(batches) else iter(())
-                yield batch, current
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
 
 
 def encode_captions(

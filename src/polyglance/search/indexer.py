@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from polyglance.data.ahead import ordered_ahead
 from polyglance.errors import CollectionError
 from polyglance.progress import track
 from polyglance.search.encoder import Encoder
@@ -21,7 +22,6 @@ from polyglance.search.prepare import (
     Familiar,
     Prepared,
     Unreadable,
-    ordered_ahead,
     prepare,
 )
 from polyglance.search.scan import Scan, scan

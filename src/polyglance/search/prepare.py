@@ -1,16 +1,14 @@
-"""From files to pixels, ahead of the encoder: several at once, in order, in bounded memory."""
+"""From files to pixels: read, hashed and decoded in one go."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections import deque
-from collections.abc import Callable, Generator, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple
 
 from polyglance.errors import PictureError
 from polyglance.search.scan import Found
@@ -22,9 +20,6 @@ if TYPE_CHECKING:
     from polyglance.vision.preprocessing import Preprocessing
 
 MAX_BYTES = 1 << 30  # a file is read whole, once, by each of the workers
-
-Item = TypeVar("Item")
-Result = TypeVar("Result")
 
 
 class Decoded(NamedTuple):
@@ -90,27 +85,6 @@ def prepare(
     except PictureError as error:
         return Unreadable(file, str(error), for_good=True)
     return Decoded(file, content, facts.width, facts.height, _local_time(facts.date), pixels)
-
-
-def ordered_ahead(
-    function: Callable[[Item], Result], items: Iterable[Item], *, workers: int, ahead: int
-) -> Generator[Result]:
-    """``map`` by several threads that are at most ``ahead`` items in front of the consumer.
-
-    Leaving the iteration early drops what has not been started.
-    """
-    with ThreadPoolExecutor(workers, thread_name_prefix="decode") as pool:
-        waiting: deque[Future[Result]] = deque()
-        try:
-            for item in items:
-                waiting.append(pool.submit(function, item))
-                if len(waiting) >= ahead:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()
 
 
 def _local_time(date: str | None) -> datetime | None:
