@@ -24,7 +24,7 @@ from polyglance.losses.max_of_hinges import MaxOfHinges
 from polyglance.systems.base import System
 from polyglance.training.checkpoint import read_progress
 from polyglance.training.log import read_log
-from polyglance.training.loop import BEST, LAST
+from polyglance.training.state import BEST, LAST
 
 TWO_PHASES = [
     {"steps": 9, "learning_rate": 0.01, "frozen": ["image.backbone"]},

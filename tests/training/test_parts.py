@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 from tests.training.tiny import TinySystem
 
 from polyglance.errors import ConfigError, ModelError
@@ -15,12 +16,21 @@ from polyglance.losses.annealed_hinges import AnnealedHinges
 from polyglance.losses.barlow_twins import BarlowTwins
 from polyglance.losses.info_nce import InfoNCE
 from polyglance.losses.max_of_hinges import MaxOfHinges
-from polyglance.training.checkpoint import load_state, read_progress, save_state
+from polyglance.training.checkpoint import (
+    frozen_tensors,
+    load_state,
+    load_weights,
+    read_progress,
+    save_state,
+    save_weights,
+)
 from polyglance.training.collapse import CollapseGuard, plateau
 from polyglance.training.log import RunLog, read_log
 from polyglance.training.optimizers import OPTIMIZERS, build_optimizer, set_learning_rate
 from polyglance.training.phases import freeze
 from polyglance.training.recipe import PhaseConfig
+
+NOTHING = frozen_tensors(torch.nn.Identity(), [])
 
 
 def test_rates_and_decay_by_part() -> None:
@@ -74,13 +84,13 @@ def test_a_checkpoint_restores_everything(kind: str, tmp_path: Path) -> None:
     optimizer = build_optimizer(system, phase)
     train(system, optimizer)
     path = tmp_path / "state.safetensors"
-    save_state(path, model=system, optimizer=optimizer, progress={"at": 3})
+    save_state(path, model=system, frozen=NOTHING, optimizer=optimizer, progress={"at": 3})
     train(system, optimizer)
 
     torch.manual_seed(99)
     other = TinySystem()
     other_optimizer = build_optimizer(other, phase)
-    load_state(path, model=other, optimizer=other_optimizer)
+    load_state(path, model=other, frozen=NOTHING, optimizer=other_optimizer)
     train(other, other_optimizer)
     assert read_progress(path) == {"at": 3}
     assert list(tmp_path.iterdir()) == [path]
@@ -91,10 +101,28 @@ def test_a_checkpoint_restores_everything(kind: str, tmp_path: Path) -> None:
 def test_another_models_checkpoint_is_refused(tmp_path: Path) -> None:
     system = TinySystem()
     optimizer = build_optimizer(system, PhaseConfig(steps=1))
-    save_state(tmp_path / "s", model=system, optimizer=optimizer, progress={})
+    save_state(tmp_path / "s", model=system, frozen=NOTHING, optimizer=optimizer, progress={})
     other = TinySystem(loss=MaxOfHinges())
     with pytest.raises(ModelError, match="belongs to another model"):
-        load_state(tmp_path / "s", model=other, optimizer=optimizer)
+        load_state(tmp_path / "s", model=other, frozen=NOTHING, optimizer=optimizer)
+
+
+def test_what_is_always_frozen_is_left_out_and_recognised(tmp_path: Path) -> None:
+    system = TinySystem()
+    frozen = frozen_tensors(system, [system.backbone])
+    assert all(name.startswith("backbone.") for name in frozen.names)
+    assert "backbone.1.running_mean" in frozen.names
+    path = tmp_path / "s"
+    save_weights(path, model=system, frozen=frozen, progress={})
+    assert "model.backbone.0.weight" not in load_file(path)
+    other = TinySystem()
+    other.backbone.load_state_dict(system.backbone.state_dict())
+    load_weights(path, model=other, frozen=frozen_tensors(other, [other.backbone]))
+    for name, tensor in system.state_dict().items():
+        assert torch.equal(tensor, other.state_dict()[name]), name
+    stranger = TinySystem()
+    with pytest.raises(ModelError, match="not those that the run began with"):
+        load_weights(path, model=stranger, frozen=frozen_tensors(stranger, [stranger.backbone]))
 
 
 def test_the_log_forgets_what_will_be_trained_again(tmp_path: Path) -> None:

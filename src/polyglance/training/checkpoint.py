@@ -1,13 +1,18 @@
 """The state of a run in one file, written whole or not at all.
 
 Tensors (model, optimiser, torch's random state) are safetensors; everything else (step, sampler,
-the other random states) is JSON in the file's header. Nothing is pickled.
+the other random states) is JSON in the file's header. Nothing is pickled. Parts that are frozen in
+every phase are left out, since building the system brings them back; their digest is kept, so that
+other ones are not taken for them.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import random
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,22 +28,55 @@ if TYPE_CHECKING:
 FORMAT = 1
 
 
+@dataclass(frozen=True, slots=True)
+class Frozen:
+    """Tensors of a model that no phase changes.
+
+    Attributes:
+        names: theirs in the model's state.
+        digest: hex, over names and contents.
+    """
+
+    names: frozenset[str]
+    digest: str
+
+
+def frozen_tensors(model: nn.Module, parts: Iterable[nn.Module]) -> Frozen:
+    """The tensors of the parts, by their names in the model."""
+    inside = {id(tensor) for part in parts for tensor in part.state_dict(keep_vars=True).values()}
+    state = model.state_dict(keep_vars=True)
+    names = sorted(name for name, tensor in state.items() if id(tensor) in inside)
+    digest = hashlib.sha256()
+    for name in names:
+        flat = state[name].detach().cpu().contiguous().reshape(-1)  # (elements,)
+        digest.update(name.encode())
+        digest.update(memoryview(flat.view(torch.uint8).numpy()))
+    return Frozen(frozenset(names), digest.hexdigest())
+
+
 def save_state(
-    path: Path, *, model: nn.Module, optimizer: torch.optim.Optimizer, progress: dict[str, Any]
+    path: Path,
+    *,
+    model: nn.Module,
+    frozen: Frozen,
+    optimizer: torch.optim.Optimizer,
+    progress: dict[str, Any],
 ) -> None:
     """Write everything that a run needs to go on as if it had not stopped.
 
     Args:
         path: of the file; replaced atomically.
-        model: all its parameters and buffers.
+        model: its parameters and buffers.
+        frozen: those of them to leave out.
         optimizer: its state.
         progress: of the loop; anything JSON.
     """
     tensors, settings = _flatten(optimizer)
-    tensors |= {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
+    tensors |= _learning(model, frozen)
     tensors["random.torch"] = torch.get_rng_state()
     described = {
         "format": FORMAT,
+        "frozen": frozen.digest,
         "progress": progress,
         "optimizer": settings,
         "random": _random_state(),
@@ -46,19 +84,22 @@ def save_state(
     _write(path, tensors, described)
 
 
-def load_state(path: Path, *, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+def load_state(
+    path: Path, *, model: nn.Module, frozen: Frozen, optimizer: torch.optim.Optimizer
+) -> None:
     """Restore model, optimiser and random states.
 
     Args:
         path: of the file.
         model: built like the one that was saved.
-        optimizer: likewise.
+        frozen: what was left out.
+        optimizer: built like the one that was saved.
 
     Raises:
         ModelError: the file is damaged, or belongs to another model.
     """
     tensors, described = _read(path)
-    _fill(model, tensors, path)
+    _fill(model, frozen, tensors, described, path)
     optimizer.load_state_dict(_unflatten(tensors, described["optimizer"]))
     torch.set_rng_state(tensors["random.torch"])
     _set_random_state(described["random"])
@@ -74,19 +115,25 @@ def read_progress(path: Path) -> dict[str, Any]:
     return progress
 
 
-def save_weights(path: Path, model: nn.Module, described: dict[str, Any]) -> None:
-    """Write a model's tensors with a JSON description, atomically."""
-    tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
-    _write(path, tensors, {"format": FORMAT, "progress": described})
+def save_weights(path: Path, *, model: nn.Module, frozen: Frozen, progress: dict[str, Any]) -> None:
+    """Write a model's tensors alone, atomically."""
+    described = {"format": FORMAT, "frozen": frozen.digest, "progress": progress}
+    _write(path, _learning(model, frozen), described)
 
 
-def load_weights(path: Path, model: nn.Module) -> None:
-    """Fill a model with the tensors of :func:`save_weights` or :func:`save_state`.
+def load_weights(path: Path, *, model: nn.Module, frozen: Frozen) -> None:
+    """Fill a model with the tensors of :func:`save_weights`.
 
     Raises:
         ModelError: the file is damaged, or belongs to another model.
     """
-    _fill(model, _read(path)[0], path)
+    tensors, described = _read(path)
+    _fill(model, frozen, tensors, described, path)
+
+
+def _learning(model: nn.Module, frozen: Frozen) -> dict[str, Tensor]:
+    state = model.state_dict()
+    return {f"model.{name}": tensor for name, tensor in state.items() if name not in frozen.names}
 
 
 def _write(path: Path, tensors: dict[str, Tensor], described: dict[str, Any]) -> None:
@@ -117,13 +164,25 @@ def _read(path: Path, *, header_only: bool = False) -> tuple[dict[str, Tensor], 
     return tensors, described
 
 
-def _fill(model: nn.Module, tensors: dict[str, Tensor], path: Path) -> None:
+def _fill(
+    model: nn.Module,
+    frozen: Frozen,
+    tensors: dict[str, Tensor],
+    described: dict[str, Any],
+    path: Path,
+) -> None:
     prefix = "model."
     state = {name[len(prefix) :]: t for name, t in tensors.items() if name.startswith(prefix)}
+    state |= {name: t for name, t in model.state_dict().items() if name in frozen.names}
     try:
         model.load_state_dict(state)
     except RuntimeError as error:
         raise ModelError(f"{path}: belongs to another model: {error}") from None
+    if described["frozen"] != frozen.digest:
+        raise ModelError(
+            f"{path}: the frozen parts are not those that the run began with; bring the same "
+            "pretrained weights back, or start in a new folder"
+        )
 
 
 def _flatten(optimizer: torch.optim.Optimizer) -> tuple[dict[str, Tensor], dict[str, Any]]:

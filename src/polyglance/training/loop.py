@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -19,20 +19,14 @@ from polyglance.data.dataset import PictureSource, stream
 from polyglance.data.locking import only_writer
 from polyglance.errors import TrainingError
 from polyglance.progress import track
-from polyglance.training.checkpoint import (
-    load_state,
-    load_weights,
-    read_progress,
-    save_state,
-    save_weights,
-)
-from polyglance.training.clocks import Pace, SaveTimer
+from polyglance.training.clocks import Pace
 from polyglance.training.collapse import CollapseGuard, plateau
 from polyglance.training.log import RunLog
 from polyglance.training.optimizers import build_optimizer, set_learning_rate
 from polyglance.training.phases import BACKBONE, freeze, frozen_parts, set_training_mode
 from polyglance.training.schedules import learning_rate_factor
 from polyglance.training.signals import StopRequest, stop_request
+from polyglance.training.state import Progress, RunState
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -43,32 +37,10 @@ if TYPE_CHECKING:
     from polyglance.training.recipe import PhaseConfig, TrainingConfig
     from polyglance.training.validation import Validator
 
-LAST, BEST = "last.safetensors", "best.safetensors"
 GUARD_EVERY = 10  # steps between two looks at the plateau, which costs one more loss
 
 Split = Literal["train", "validation"]
 Sources = Callable[[Split, bool], PictureSource]
-
-
-@dataclass(slots=True)
-class Progress:
-    """Where a run stands; all of it is in every checkpoint.
-
-    Attributes:
-        phase: the present one, from 0.
-        phase_step: steps taken in it.
-        step: steps taken altogether.
-        best_step: at which the best measurement so far was taken.
-        best_recall: its mean recall.
-        finished: whether the last phase is over.
-    """
-
-    phase: int = 0
-    phase_step: int = 0
-    step: int = 0
-    best_step: int | None = None
-    best_recall: float | None = None
-    finished: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +86,7 @@ class Trainer:
         logging.getLogger("lightning_fabric.utilities.rank_zero").setLevel(logging.WARNING)
         self._fabric = Fabric(accelerator="cpu", devices=1, precision=config.precision)
         self._lengths = [p.total_steps(sampler.steps_per_epoch) for p in config.phases]
-        self._guard, self._timer, self._pace = CollapseGuard(), SaveTimer(), Pace()
+        self._guard, self._pace = CollapseGuard(), Pace()
         self.progress = Progress()
 
     def fit(self) -> Outcome:
@@ -126,6 +98,7 @@ class Trainer:
             ConfigError: the data have changed since the checkpoint.
         """
         with only_writer(self._folder, TrainingError), stop_request() as stop:
+            self._state = RunState(self._folder, system=self._system, phases=self._config.phases)
             self._resuming = self._find_checkpoint()
             if not self._resuming:
                 self._fabric.seed_everything(self._config.seed, verbose=False)
@@ -141,14 +114,13 @@ class Trainer:
 
     def load_best(self) -> None:
         """Give the system the best weights that were measured; without any it keeps the last."""
-        if (self._folder / BEST).exists():
-            load_weights(self._folder / BEST, self._system)
+        self._state.load_best()
 
     def _find_checkpoint(self) -> bool:
         """Set progress and sampler to the folder's checkpoint, if it has one."""
-        if not (self._folder / LAST).exists():
+        saved = self._state.read()
+        if saved is None:
             return False
-        saved = read_progress(self._folder / LAST)
         self._sampler.load_state_dict(saved["sampler"])
         self._guard.steps = saved["collapse"]
         self.progress = Progress(**saved["run"])
@@ -162,7 +134,7 @@ class Trainer:
         model, fabric_optimizer = self._fabric.setup(self._system, optimizer)
         model.mark_forward_method("training_step")
         if self._resuming:
-            load_state(self._folder / LAST, model=self._system, optimizer=optimizer)
+            self._state.restore(optimizer)
             self._resuming = False
         frozen = BACKBONE in frozen_parts(self._system, phase.frozen)
         batches = stream(self._sampler, self._sources("train", frozen))
@@ -182,7 +154,7 @@ class Trainer:
                 if held_back is not None and self._measurement_is_due(length):
                     self._measure(held_back)
                     set_training_mode(self._system, phase.frozen)
-                if self._timer.is_due():
+                if self._state.save_is_due():
                     self._save(optimizer)
                 started = time.monotonic()
         batches.close()
@@ -266,9 +238,7 @@ class Trainer:
         is_best = at.best_recall is None or recall > at.best_recall
         if is_best:
             at.best_step, at.best_recall = at.step, recall
-            save_weights(
-                self._folder / BEST, self._system, {"step": at.step, "mean_recall": recall}
-            )
+            self._state.save_best(at)
         languages = {tag: result.as_dict() for tag, result in found.languages.items()}
         self._log.write(
             "evaluation",
@@ -285,14 +255,9 @@ class Trainer:
             print(f"step {at.step}: mean recall {recall:.2f}{mark}; rsum {told}", file=sys.stderr)
 
     def _save(self, optimizer: torch.optim.Optimizer) -> None:
-        with self._timer:
-            save_state(
-                self._folder / LAST,
-                model=self._system,
-                optimizer=optimizer,
-                progress={
-                    "run": asdict(self.progress),
-                    "sampler": self._sampler.state_dict(),
-                    "collapse": self._guard.steps,
-                },
-            )
+        self._state.save(
+            optimizer,
+            self.progress,
+            sampler=self._sampler.state_dict(),
+            collapse=self._guard.steps,
+        )

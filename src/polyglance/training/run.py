@@ -109,7 +109,7 @@ def claim(folder: Path, recipe: Recipe) -> None:
     Raises:
         TrainingError: it is another one; the message names the keys that differ.
     """
-    from polyglance.training.loop import LAST
+    from polyglance.training.state import LAST
 
     path, wanted = folder / RECIPE, recipe.model_dump(mode="json")
     if path.exists() and (folder / LAST).exists():  # without a checkpoint there is nothing to lose
@@ -130,7 +130,7 @@ def discard(folder: Path) -> None:
     """Remove a run's own files, and nothing else, from its folder."""
     import shutil
 
-    from polyglance.training.loop import BEST, LAST
+    from polyglance.training.state import BEST, LAST
 
     for name in (RECIPE, REPORT, LAST, BEST, "log.jsonl"):
         (folder / name).unlink(missing_ok=True)
@@ -200,7 +200,7 @@ def check_model(table: Mapping[str, Any]) -> Any:
 
 
 def _finished(folder: Path) -> Run | None:
-    from polyglance.training.loop import LAST
+    from polyglance.training.state import LAST
 
     if not ((folder / LAST).exists() and (folder / MODEL).exists()):
         return None
