@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +13,7 @@ import torch
 from safetensors.torch import load_file
 from tests.training.tiny import TinySystem
 
-from polyglance.errors import ConfigError, ModelError
+from polyglance.errors import ConfigError, ModelError, TrainingError
 from polyglance.losses.annealed_hinges import AnnealedHinges
 from polyglance.losses.barlow_twins import BarlowTwins
 from polyglance.losses.info_nce import InfoNCE
@@ -105,6 +107,22 @@ def test_another_models_checkpoint_is_refused(tmp_path: Path) -> None:
     other = TinySystem(loss=MaxOfHinges())
     with pytest.raises(ModelError, match="belongs to another model"):
         load_state(tmp_path / "s", model=other, frozen=NOTHING, optimizer=optimizer)
+
+
+def test_a_full_disk_is_told_and_the_checkpoint_before_survives(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_tensors: object, path: Path, **_options: object) -> None:
+        path.write_bytes(b"half of it")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    path = tmp_path / "s"
+    save_weights(path, model=TinySystem(), frozen=NOTHING, progress={"at": 1})
+    monkeypatch.setattr("safetensors.torch.save_file", full)
+    with pytest.raises(TrainingError, match=r"cannot be written: .*No space left.*whole"):
+        save_weights(path, model=TinySystem(), frozen=NOTHING, progress={"at": 2})
+    assert read_progress(path) == {"at": 1}
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_what_is_always_frozen_is_left_out_and_recognised(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -120,6 +121,18 @@ def test_a_recipe_becomes_a_model_with_a_card(recipe: Path) -> None:
     assert "was finished already after 12 steps" in run(recipe)
     again = run(recipe, "--no-resume", "--set", "training.phases.1.epochs=1")
     assert "finished after 9 steps" in again
+
+
+def test_a_kill_between_training_and_the_model_costs_nothing(recipe: Path) -> None:
+    short = ["--set=training.phases=[{steps = 3, learning_rate = 0.1}]", "--output", "here"]
+    table = recipe.read_text("utf-8")
+    recipe.write_text(table.replace('validation = "${TINY}/val.jsonl"\n', ""), "utf-8")
+    run(recipe, *short)
+    before = load_checkpoint(Path("here/model"))
+    shutil.rmtree("here/model")
+    assert "finished after 3 steps" in run(recipe, *short)
+    assert load_checkpoint(Path("here/model")).fingerprint == before.fingerprint
+    assert "Nothing was measured" in Path("here/model/card.md").read_text("utf-8")
 
 
 def test_another_recipe_in_the_same_folder_is_refused(recipe: Path) -> None:

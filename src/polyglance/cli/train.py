@@ -28,8 +28,8 @@ def train(
 ) -> None:
     """Train by a recipe. Stop it any time; the same command goes on where it stopped.
 
-    A recipe with `[model] checkpoint = "mini"` adapts a trained model instead of building one.
-    The trained model lies in the folder's `model`, ready for every other verb.
+    A recipe whose table `model` says checkpoint = "mini" adapts a trained model instead of
+    building one. The trained model lies in the folder's `model`, ready for every other verb.
     """
     from polyglance.training.recipe import load_recipe
     from polyglance.training.run import check_model, discard

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 
 from polyglance.data.files import replaced_when_complete
-from polyglance.errors import ModelError
+from polyglance.errors import ModelError, TrainingError
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -137,12 +137,19 @@ def _learning(model: nn.Module, frozen: Frozen) -> dict[str, Tensor]:
 
 
 def _write(path: Path, tensors: dict[str, Tensor], described: dict[str, Any]) -> None:
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     # Cloned, since safetensors refuses parameters that share memory.
     owned = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
-    with replaced_when_complete(path) as temporary:
-        save_file(owned, temporary, metadata={"polyglance": json.dumps(described)})
+    try:
+        with replaced_when_complete(path) as temporary:
+            save_file(owned, temporary, metadata={"polyglance": json.dumps(described)})
+    except (OSError, SafetensorError) as error:
+        raise TrainingError(
+            f"{path}: cannot be written: {error}; the checkpoint before it is whole, so free some "
+            "space or mend the permissions, and run the same command again"
+        ) from None
 
 
 def _read(path: Path, *, header_only: bool = False) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -113,7 +113,7 @@ class Trainer:
         return Outcome(self.progress, stop.signal)
 
     def load_best(self) -> None:
-        """Give the system the best weights that were measured; without any it keeps the last."""
+        """Give the system the best weights, or where none were measured, the last."""
         self._state.load_best()
 
     def _find_checkpoint(self) -> bool:

@@ -99,6 +99,6 @@ class RunState:
         save_weights(self._folder / BEST, model=self._system, frozen=self._frozen, progress=told)
 
     def load_best(self) -> None:
-        """Give the system the best weights; without any it keeps what it has."""
-        if (self._folder / BEST).exists():
-            load_weights(self._folder / BEST, model=self._system, frozen=self._frozen)
+        """Give the system the best weights, or where none were measured, the last."""
+        name = BEST if (self._folder / BEST).exists() else LAST
+        load_weights(self._folder / name, model=self._system, frozen=self._frozen)
