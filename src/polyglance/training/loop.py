@@ -97,7 +97,8 @@ class Trainer:
             ModelError: the checkpoint is damaged.
             ConfigError: the data have changed since the checkpoint.
         """
-        with only_writer(self._folder, TrainingError), stop_request() as stop:
+        signal = None
+        with only_writer(self._folder, TrainingError):
             self._state = RunState(self._folder, system=self._system, phases=self._config.phases)
             self._resuming = self._find_checkpoint()
             if not self._resuming:
@@ -106,11 +107,11 @@ class Trainer:
                 self._folder, resume_at=self.progress.step, tensorboard=self._config.tensorboard
             )
             self._log.write("resume" if self._resuming else "start", self.progress.step)
-            while not self.progress.finished and stop.signal is None:
-                self._run_phase(stop)
+            while not self.progress.finished and signal is None:
+                signal = self._run_phase()
             self._log.write("end", self.progress.step, finished=self.progress.finished)
             self._log.close()
-        return Outcome(self.progress, stop.signal)
+        return Outcome(self.progress, signal)
 
     def load_best(self) -> None:
         """Give the system the best weights, or where none were measured, the last."""
@@ -126,20 +127,42 @@ class Trainer:
         self.progress = Progress(**saved["run"])
         return True
 
-    def _run_phase(self, stop: StopRequest) -> None:
+    def _run_phase(self) -> int | None:
+        """Train the present phase to its end, or to a signal, which is returned."""
         at, phase = self.progress, self._config.phases[self.progress.phase]
         length = self._lengths[at.phase]
         freeze(self._system, phase.frozen)
         optimizer = build_optimizer(self._system, phase)
-        model, fabric_optimizer = self._fabric.setup(self._system, optimizer)
-        model.mark_forward_method("training_step")
         if self._resuming:
             self._state.restore(optimizer)
             self._resuming = False
+        # Until here, and while features are computed, there is nothing that a signal could cost.
         frozen = BACKBONE in frozen_parts(self._system, phase.frozen)
-        batches = stream(self._sampler, self._sources("train", frozen))
+        source = self._sources("train", frozen)
         held_back = self._sources("validation", frozen) if self._validator is not None else None
+        with stop_request() as stop:
+            self._take_steps(phase, length, optimizer, source, held_back, stop)
+            over = at.phase_step == length
+            at.finished = over and at.phase + 1 == len(self._lengths)
+            self._save(optimizer)  # with the optimiser that a resumed run will build first
+        if over and not at.finished:
+            at.phase, at.phase_step = at.phase + 1, 0
+        return stop.signal
+
+    def _take_steps(
+        self,
+        phase: PhaseConfig,
+        length: int,
+        optimizer: torch.optim.Optimizer,
+        source: PictureSource,
+        held_back: PictureSource | None,
+        stop: StopRequest,
+    ) -> None:
+        at = self.progress
+        model, fabric_optimizer = self._fabric.setup(self._system, optimizer)
+        model.mark_forward_method("training_step")
         set_training_mode(self._system, phase.frozen)
+        batches = stream(self._sampler, source)
         with self._progress_of_phase(length) as advance:
             started = time.monotonic()
             while at.phase_step < length and stop.signal is None:
@@ -158,11 +181,6 @@ class Trainer:
                     self._save(optimizer)
                 started = time.monotonic()
         batches.close()
-        over = at.phase_step == length
-        at.finished = over and at.phase + 1 == len(self._lengths)
-        self._save(optimizer)  # with the phase's own optimiser, which a resumed run builds first
-        if over and not at.finished:
-            at.phase, at.phase_step = at.phase + 1, 0
 
     def _progress_of_phase(self, length: int) -> AbstractContextManager[Callable[[int], None]]:
         at, phases = self.progress, len(self._lengths)
@@ -219,7 +237,7 @@ class Trainer:
                 "step",
                 self.progress.step,
                 phase=self.progress.phase,
-                epoch=self._sampler.state.epoch,
+                epochs=round(self.progress.step / self._sampler.steps_per_epoch, 4),
                 learning_rate=max(group["lr"] for group in optimizer.param_groups),
                 pairs_per_second=self._pace.per_second(),
                 **values,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -41,6 +42,7 @@ def stop_request() -> Iterator[StopRequest]:
     def note(number: int, _frame: FrameType | None) -> None:
         request.signal = number
         restore()
+        print("stopping after this step; once more stops at once", file=sys.stderr)
 
     for number in _SIGNALS:
         signal.signal(number, note)
