@@ -213,7 +213,7 @@ def _freezing(runs: list[Ran]) -> list[str]:
         "pretrained ResNet-50 has never seen), 4 epochs, SimCLR, Adam 1e-4, D = 1024 as in the "
         "paper's table, batches of 64 (128 there). Few steps at the paper's small rate: read the "
         "order of the rows, not their height. 95 % intervals in brackets are over pictures "
-        "(bootstrap) and say nothing about other seeds.",
+        "(bootstrap, averaged over seeds) and say nothing about other seeds.",
         "",
         "| setting | paper i→t R@1 | paper t→i R@1 | seeds | i→t R@1 | R@10 | t→i R@1 | R@10 | "
         "rsum | seconds |",
@@ -250,10 +250,10 @@ def _freezing(runs: list[Ran]) -> list[str]:
 
 
 def _with_bootstrap(runs: list[Ran], direction: str, metric: str) -> str:
+    """Mean over seeds of the value and of both ends of its interval."""
+    pairs = [run.report["languages"]["en"][direction]["ci95"][metric] for run in runs]
     mean = statistics.fmean(run.value(direction, metric) for run in runs)
-    if len(runs) > 1:
-        return f"{mean:.1f}"
-    low, high = runs[0].report["languages"]["en"][direction]["ci95"][metric]
+    low, high = (statistics.fmean(pair[end] for pair in pairs) for end in (0, 1))
     return f"{mean:.1f} [{low:.1f}, {high:.1f}]"
 
 
