@@ -48,7 +48,7 @@ class Setting:
     """One run.
 
     Attributes:
-        table: ``losses`` or ``freezing``.
+        table: ``losses``, ``longer`` or ``freezing``.
         name: of the row.
         seed: of initialisation, batches and dropout.
         overrides: of the base recipe.
@@ -65,16 +65,17 @@ class Setting:
 
 
 def settings(text: Path, *, seeds: int, freezing_seeds: int) -> list[Setting]:
-    """All runs of both tables."""
+    """All runs: the losses, three of them for three times as long, and the freezing."""
     tower = f"model.text={{kind='transformer', name='{text}', pooling='mean', max_length={LENGTH}}}"
     phase = "schedule = {kind = 'steps', after_epochs = [1, 4, 10], factor = 0.5}"
     found = []
-    for seed in range(seeds):
-        for name, loss in LOSSES.items():
-            frozen = "frozen = ['image.backbone'], learning_rate = 5e-4"
-            phases = f"training.phases=[{{epochs = 6, {frozen}, {phase}}}]"
-            overrides = (tower, f"model.loss={loss}", phases)
-            found.append(Setting("losses", name, seed, overrides))
+    kinds = [("losses", name, seed, 6) for seed in range(seeds) for name in LOSSES]
+    kinds += [("longer", name, 0, 18) for name in ("SimCLR", "max", "sum")]
+    for table, name, seed, epochs in kinds:
+        frozen = "frozen = ['image.backbone'], learning_rate = 5e-4"
+        phases = f"training.phases=[{{epochs = {epochs}, {frozen}, {phase}}}]"
+        overrides = (tower, f"model.loss={LOSSES[name]}", phases)
+        found.append(Setting(table, name, seed, overrides))
     for seed in range(freezing_seeds):
         for name, parts in FROZEN.items():
             phases = f"training.phases=[{{epochs = 4, frozen = {parts}, learning_rate = 1e-4}}]"
@@ -106,7 +107,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--seeds", type=int, default=3, help="of the table of losses")
     parser.add_argument("--freezing-seeds", type=int, default=1, help="of the table of freezing")
     parser.add_argument("--jobs", type=int, default=2, help="runs at once")
-    parser.add_argument("--table", choices=("losses", "freezing"), help="only this one")
+    parser.add_argument("--table", choices=("losses", "longer", "freezing"), help="only this one")
     given = parser.parse_args(arguments)
 
     text = (given.output / "text-tower").resolve()

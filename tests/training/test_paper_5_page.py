@@ -16,7 +16,12 @@ PAGE = runpy.run_path(str(Path(__file__).parents[2] / "recipes" / "paper_5_page.
 def fake_run(folder: Path, recall: float) -> None:
     metrics: dict[str, Any] = {"R@1": recall, "R@5": recall, "R@10": recall}
     metrics |= {"MeanR": 20.0, "MedR": 5.0, "ci95": {"R@1": [1.0, 2.0], "R@10": [3.0, 4.0]}}
-    english = {"image_to_text": metrics, "text_to_image": metrics, "rsum": 6 * recall}
+    english: dict[str, Any] = {
+        "image_to_text": metrics,
+        "text_to_image": metrics,
+        "rsum": 6 * recall,
+    }
+    english["rsum_ci95"] = [5.0, 6.0]
     folder.mkdir(parents=True)
     (folder / "report.json").write_text(json.dumps({"languages": {"en": english}}))
     lines = [
@@ -33,6 +38,7 @@ def page(tmp_path: Path, **recalls: list[float]) -> str:
         for seed, recall in enumerate(values):
             fake_run(tmp_path / "runs" / "losses" / f"{name}-{seed}", recall)
     fake_run(tmp_path / "runs" / "freezing" / "both-free-0", 8.0)
+    fake_run(tmp_path / "runs" / "longer" / "sum-0", 9.0)
     PAGE["write_page"](tmp_path / "runs", tmp_path / "page.md")
     return (tmp_path / "page.md").read_text("utf-8")
 
@@ -51,6 +57,7 @@ def test_a_clear_win_a_clear_loss_and_no_answer(tmp_path: Path) -> None:
     assert "| | here | 0 | not run |" in text  # Barlow Twins
     assert "| sum | 0 | 122.4 | 130 | yes | 1 |" in text  # a pause counts two minutes at most
     assert "8.0 [1.0, 2.0]" in text
+    assert "54.0 [5.0, 6.0] | yes |" in text
     worse = page(tmp_path / "other", SimCLR=[5.0, 5.1], max=[10.0, 10.1])
     assert "Against **max**, over 2 paired seeds: **no, it is worse**" in worse
     assert "Against **sum**: not enough finished runs" in worse
