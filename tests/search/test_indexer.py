@@ -19,6 +19,7 @@ from polyglance.errors import CollectionError
 from polyglance.search import indexer
 from polyglance.search.collection import Collection
 from polyglance.search.indexer import Summary, index
+from polyglance.search.writer import Writer
 from support.colours import PALETTE, ColourEncoder, many_pictures, picture
 
 Rows = dict[str, dict[str, Any]]
@@ -174,10 +175,13 @@ def test_broken_files_are_listed_and_not_tried_again(
     assert all(reason for _, reason in summary.skipped)
 
     read: list[str] = []
-    prepare = indexer.prepare
-    monkeypatch.setattr(
-        indexer, "prepare", lambda file, **rest: (read.append(file.path), prepare(file, **rest))[1]
-    )
+    embed_files = indexer.embed_files
+
+    def watched(files: Any, **rest: Any) -> Any:
+        read.extend(file.path for file in files)
+        return embed_files(files, **rest)
+
+    monkeypatch.setattr(indexer, "embed_files", watched)
     assert counts(run(photos)) == (0, 3, 0, 0, 3)
     assert read == []
     assert counts(run(photos, retry=True)) == (0, 3, 0, 0, 3)
@@ -380,14 +384,15 @@ def test_reader_sees_batches_as_they_are_committed(
 ) -> None:
     monkeypatch.setattr(indexer, "ROWS_PER_COMMIT", 1)
     seen: list[int] = []
+    upsert = Writer.upsert
 
-    class Watched(ColourEncoder):
-        def encode_pixels(self, pixels: Any) -> Any:
-            seen.append(len(Collection.open(photos.parent / "collection")))
-            return super().encode_pixels(pixels)
+    def watched(writer: Writer, stored: Any) -> None:
+        upsert(writer, stored)
+        seen.append(len(Collection.open(photos.parent / "collection")))
 
-    run(photos, encoder=Watched(), batch_size=1)
-    assert seen == [0, 1, 2]
+    monkeypatch.setattr(Writer, "upsert", watched)
+    run(photos, batch_size=1)
+    assert seen == [1, 2, 3, 3]
 
 
 def test_interruption_keeps_what_was_encoded(photos: Path) -> None:
@@ -398,7 +403,7 @@ def test_interruption_keeps_what_was_encoded(photos: Path) -> None:
             return super().encode_pixels(pixels)
 
     with pytest.raises(KeyboardInterrupt):
-        run(photos, encoder=Interrupted(), batch_size=1)
+        run(photos, encoder=Interrupted(), batch_size=1, workers=1)
     assert len(rows(photos)) == 2
     assert counts(run(photos)) == (1, 2, 0, 0, 0)
 

@@ -29,8 +29,11 @@ def index(
             f"or {DEFAULT_MODEL} for a new collection."
         ),
     ] = None,
-    batch_size: Annotated[int, typer.Option(min=1, help="Pictures encoded at once.")] = 32,
-    workers: Annotated[int, typer.Option(min=1, help="Threads that read and decode.")] = 2,
+    batch_size: Annotated[int, typer.Option(min=1, help="Pictures encoded at once.")] = 16,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, help="Threads that encode a batch each; by default as many as cores."),
+    ] = None,
     retry: Annotated[
         bool, typer.Option("--retry", help="Try unreadable files again, changed or not.")
     ] = False,

@@ -17,7 +17,7 @@ def search(
         Path, typer.Option("--collection", "-c", help="Made by 'polyglance index'.")
     ],
     query: Annotated[
-        str | None, typer.Argument(metavar="[QUERY]", help="Words, in any language of the model's.")
+        str | None, typer.Argument(metavar="QUERY", help="Words, in any language of the model's.")
     ] = None,
     language: Annotated[
         str | None, typer.Option(help="Language tag of the query, such as de or zh-Hant.")

@@ -23,13 +23,19 @@ Result = TypeVar("Result")
 
 
 def ordered_ahead(
-    function: Callable[[Item], Result], items: Iterable[Item], *, workers: int, ahead: int
+    function: Callable[[Item], Result],
+    items: Iterable[Item],
+    *,
+    workers: int,
+    ahead: int,
+    initializer: Callable[[], None] | None = None,
 ) -> Generator[Result]:
     """``map`` by several threads that are at most ``ahead`` items in front of the consumer.
 
-    Leaving the iteration early drops what has not been started.
+    Leaving the iteration early drops what has not been started. ``initializer`` is called once in
+    each of the threads.
     """
-    with ThreadPoolExecutor(workers, thread_name_prefix="decode") as pool:
+    with ThreadPoolExecutor(workers, thread_name_prefix="ahead", initializer=initializer) as pool:
         waiting: deque[Future[Result]] = deque()
         try:
             for item in items:

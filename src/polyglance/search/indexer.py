@@ -2,34 +2,26 @@
 
 from __future__ import annotations
 
-import functools
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from polyglance.data.ahead import ordered_ahead
 from polyglance.errors import CollectionError
 from polyglance.progress import track
+from polyglance.search.embed import Embedded, Familiar, Unreadable, embed_files
 from polyglance.search.encoder import Encoder
+from polyglance.search.parallel import batched, in_order
 from polyglance.search.plan import Plan, make_plan
-from polyglance.search.prepare import (
-    Decoded,
-    Familiar,
-    Prepared,
-    Unreadable,
-    prepare,
-)
-from polyglance.search.scan import Scan, scan
+from polyglance.search.scan import Found, Scan, scan
 from polyglance.search.schema import Skipped, Stored, picture_id, readable
 from polyglance.search.writer import Writer, open_for_writing
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+Outcomes = list[Embedded | Familiar | Unreadable]
 
 # A transaction costs some 30 ms, whatever it holds; what is not committed is lost by a kill −9.
 ROWS_PER_COMMIT = 512
@@ -72,8 +64,8 @@ def index(
     collection: str | Path,
     *,
     encoder: Encoder,
-    batch_size: int = 32,
-    workers: int = 2,
+    batch_size: int = 16,
+    workers: int | None = None,
     retry: bool = False,
     show_progress: bool = False,
 ) -> Summary:
@@ -87,7 +79,7 @@ def index(
         collection: its folder; made where it does not exist.
         encoder: the model; a collection accepts only the one that it was begun with.
         batch_size: pictures encoded at once.
-        workers: threads that read and decode.
+        workers: threads that read, decode and encode a batch each; by default as many as cores.
         retry: try again what could not be read before, though it has not changed.
         show_progress: on stderr.
 
@@ -122,33 +114,26 @@ class _Run:
         # Content → an id whose row has its embedding, unless it was overwritten in this run.
         self.familiar = {known.content: key for key, known in self.known.items()}
         self.vanished_contents = Counter(self.known[key].content for key in self.plan.vanished)
-        self._prepare = functools.partial(
-            prepare, root=found.root, preprocessing=encoder.preprocessing
-        )
-        self.decoded: list[Decoded] = []
         self.copies: list[Familiar] = []
         self.unreadable: list[Unreadable] = []
         self.rows: list[Stored] = []
         self.committed = time.monotonic()
 
-    def encode(self, *, batch_size: int, workers: int, advance: Callable[[int], None]) -> None:
+    def encode(
+        self, *, batch_size: int, workers: int | None, advance: Callable[[int], None]
+    ) -> None:
         """Read, decode and encode what is new or changed, and commit as it comes."""
-        work = functools.partial(self._prepare, is_familiar=self.familiar.__contains__)
-        prepared = ordered_ahead(work, self.plan.todo, workers=workers, ahead=2 * batch_size)
+        batches = batched(self.plan.todo, batch_size)
+        results = in_order(self._embed, batches, workers=workers)
         try:
-            for each in prepared:
-                self._sort(each)
-                if len(self.decoded) == batch_size:
-                    self._encode_batch()
+            for result in results:
+                self._take(result)
                 if self._commit_is_due():
                     self._commit()
-                advance(1)
-        except BaseException:  # Ctrl-C, say: what is encoded is kept, what is not will come again
-            prepared.close()
-            self.decoded = []
+                advance(len(result))
+        finally:  # Ctrl-C loses no more than the batches that are under way
+            results.close()
             self._commit()
-            raise
-        self._commit()
 
     def forget_vanished(self) -> None:
         """Drop the rows of files that are gone; those that moved are in under their new path."""
@@ -183,24 +168,22 @@ class _Run:
             retry=retry,
         )
 
-    def _sort(self, each: Prepared) -> None:
-        if isinstance(each, Decoded):
-            self.decoded.append(each)
-        elif isinstance(each, Familiar):
-            self.copies.append(each)
-        else:
-            self.unreadable.append(each)
+    def _embed(self, files: Sequence[Found]) -> Outcomes:
+        is_familiar = self.familiar.__contains__
+        return embed_files(
+            files, encoder=self.encoder, root=self.scan.root, is_familiar=is_familiar
+        )
 
-    def _encode_batch(self) -> None:
-        if not self.decoded:
-            return
-        pixels = np.stack([each.pixels for each in self.decoded])  # (batch, 3, size, size)
-        embeddings = self.encoder.encode_pixels(pixels)  # (batch, dimension)
-        for each, embedding in zip(self.decoded, embeddings, strict=True):
-            self.rows.append(_stored(each, embedding))
-        self.summary.indexed += len(self.decoded)
-        self.summary.encoded += len(self.decoded)
-        self.decoded = []
+    def _take(self, outcomes: Outcomes) -> None:
+        for each in outcomes:
+            if isinstance(each, Embedded):
+                self.rows.append(_stored(each))
+                self.summary.indexed += 1
+                self.summary.encoded += 1
+            elif isinstance(each, Familiar):
+                self.copies.append(each)
+            else:
+                self.unreadable.append(each)
 
     def _commit_is_due(self) -> bool:
         waiting = len(self.rows) + len(self.copies) + len(self.unreadable)
@@ -209,7 +192,6 @@ class _Run:
 
     def _commit(self) -> None:
         copies, self.copies = self._copied_rows(), []
-        self._encode_batch()
         rows = self.rows + copies
         self.writer.upsert(rows)
         ids = {picture_id(row.path) for row in rows}
@@ -229,11 +211,16 @@ class _Run:
             original = originals.get(self.familiar[each.content])
             if original is None or original["content"] != each.content:
                 # The file that had this content got another in this very run, as in a swap.
-                self._sort(self._prepare(each.file, is_familiar=lambda _content: False))
+                self._take(self._embed_anew(each.file))
             else:
                 self._count_copy(each)
                 rows.append(_copy(each, original))
         return rows
+
+    def _embed_anew(self, file: Found) -> Outcomes:
+        return embed_files(
+            [file], encoder=self.encoder, root=self.scan.root, is_familiar=lambda _content: False
+        )
 
     def _count_copy(self, each: Familiar) -> None:
         before = self.known.get(picture_id(each.file.path))
@@ -246,7 +233,7 @@ class _Run:
             self.summary.indexed += 1
 
 
-def _stored(each: Decoded, embedding: NDArray[np.float32]) -> Stored:
+def _stored(each: Embedded) -> Stored:
     return Stored(
         path=each.file.path,
         content=each.content,
@@ -256,7 +243,7 @@ def _stored(each: Decoded, embedding: NDArray[np.float32]) -> Stored:
         height=each.height,
         taken=each.taken,
         captions=each.file.captions,
-        embedding=embedding,
+        embedding=each.embedding,
     )
 
 

@@ -1,25 +1,38 @@
-"""From files to pixels: read, hashed and decoded in one go."""
+"""A batch of files on its way to embeddings: read once, digested, decoded, encoded."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
+
 from polyglance.errors import PictureError
+from polyglance.search.encoder import Encoder
 from polyglance.search.scan import Found
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from polyglance.vision.preprocessing import Preprocessing
 
 MAX_BYTES = 1 << 30  # a file is read whole, once, by each of the workers
+
+
+class Embedded(NamedTuple):
+    """A picture and its embedding, (dimension,)."""
+
+    file: Found
+    content: str
+    width: int
+    height: int
+    taken: datetime | None
+    embedding: NDArray[np.float32]
 
 
 class Decoded(NamedTuple):
@@ -52,16 +65,32 @@ class Unreadable(NamedTuple):
     for_good: bool
 
 
-Prepared = Decoded | Familiar | Unreadable
+def embed_files(
+    files: Sequence[Found], *, encoder: Encoder, root: Path, is_familiar: Callable[[str], bool]
+) -> list[Embedded | Familiar | Unreadable]:
+    """Take a batch of files as far as they go, in their order.
+
+    Args:
+        files: to be read.
+        encoder: the model.
+        root: what the files' paths are relative to.
+        is_familiar: whether a content has an embedding already.
+    """
+    read = [_read(file, root, encoder.preprocessing, is_familiar) for file in files]
+    decoded = [each for each in read if isinstance(each, Decoded)]
+    if not decoded:
+        return [each for each in read if not isinstance(each, Decoded)]
+    pixels = np.stack([each.pixels for each in decoded])  # (decoded, 3, size, size)
+    embeddings = iter(encoder.encode_pixels(pixels))  # (decoded, dimension)
+    return [
+        Embedded(*each[:-1], next(embeddings)) if isinstance(each, Decoded) else each
+        for each in read
+    ]
 
 
-def prepare(
-    file: Found,
-    *,
-    root: Path,
-    preprocessing: Preprocessing,
-    is_familiar: Callable[[str], bool],
-) -> Prepared:
+def _read(
+    file: Found, root: Path, preprocessing: Preprocessing, is_familiar: Callable[[str], bool]
+) -> Decoded | Familiar | Unreadable:
     """Read a file once: digest its bytes and, unless they are familiar, decode them."""
     from polyglance.data.decode import open_picture, picture_size_and_date
 
