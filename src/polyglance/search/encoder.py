@@ -27,7 +27,7 @@ class Encoder(Model, Protocol):
     preprocessing: Preprocessing
 
     def encode_pixels(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """(n, 3, size, size) uint8 → (n, dimension), unit rows."""
+        """(n, 3, size, size) uint8 → (n, dimension), unit rows; several threads call it at once."""
 
     def encode_texts(
         self, texts: Sequence[str], *, language: str | Sequence[str] | None = None
