@@ -65,12 +65,12 @@ class Setting:
 
 
 def settings(text: Path, *, seeds: int, freezing_seeds: int) -> list[Setting]:
-    """All runs: the losses, three of them for three times as long, and the freezing."""
+    """All runs: the losses, two of them for three times as long, and the freezing."""
     tower = f"model.text={{kind='transformer', name='{text}', pooling='mean', max_length={LENGTH}}}"
     phase = "schedule = {kind = 'steps', after_epochs = [1, 4, 10], factor = 0.5}"
     found = []
     kinds = [("losses", name, seed, 6) for seed in range(seeds) for name in LOSSES]
-    kinds += [("longer", name, 0, 18) for name in ("SimCLR", "max", "sum")]
+    kinds += [("longer", name, 0, 18) for name in ("SimCLR", "max")]
     for table, name, seed, epochs in kinds:
         frozen = "frozen = ['image.backbone'], learning_rate = 5e-4"
         phases = f"training.phases=[{{epochs = {epochs}, {frozen}, {phase}}}]"
