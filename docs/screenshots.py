@@ -3,16 +3,19 @@
     python docs/screenshots.py COLLECTION [--to docs/images]
 
 COLLECTION is one of sample pictures that may be shown to everybody, such as the one that
-``make demo`` leaves. Needs Chromium (Debian: ``apt-get install chromium``) and playwright.
+``make demo`` leaves. Needs playwright, Chromium, and fonts for the scripts that are shown
+(Debian: ``apt-get install chromium fonts-noto-cjk``).
 """
 
 from __future__ import annotations
 
 import sys
+from io import BytesIO
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
@@ -37,9 +40,9 @@ SHOTS: list[tuple[str, str, str, dict[str, Any]]] = [
 
 def main(
     collection: Annotated[Path, typer.Argument(help="Made by 'polyglance index'.")],
-    to: Annotated[Path, typer.Option(help="Folder for the PNG files.")] = Path("docs/images"),
+    to: Annotated[Path, typer.Option(help="Folder for the WebP files.")] = Path("docs/images"),
 ) -> None:
-    """Serve the collection, visit the pages, and write a PNG of each."""
+    """Serve the collection, visit the pages, and write a picture of each."""
     executable = chromium()
     if executable is None:
         raise SystemExit("no chromium here (Debian: apt-get install chromium)")
@@ -48,7 +51,7 @@ def main(
     app = create_app(searcher.collection, searcher.encoder)
     with served(app) as address, launched(executable) as browser:
         for name, path, click, options in SHOTS:
-            _shoot(browser, address + path, click, to / f"{name}.png", options)
+            _shoot(browser, address + path, click, to / f"{name}.webp", options)
 
 
 def _shoot(browser: Any, url: str, click: str, output: Path, options: dict[str, Any]) -> None:
@@ -59,17 +62,9 @@ def _shoot(browser: Any, url: str, click: str, output: Path, options: dict[str, 
         page.locator(click).first.click()
         page.wait_for_url("**like=**")
     page.wait_for_load_state("networkidle")
-    page.screenshot(path=output)
+    screen = Image.open(BytesIO(page.screenshot()))
+    screen.convert("RGB").save(output, "WEBP", quality=85, method=6)
     context.close()
-    _shrink(output)
-
-
-def _shrink(path: Path) -> None:
-    """256 colours are enough for a page, and a third of the bytes."""
-    from PIL import Image
-
-    image = Image.open(path).convert("RGB")
-    image.quantize(256, dither=Image.Dither.FLOYDSTEINBERG).save(path, optimize=True)
 
 
 if __name__ == "__main__":

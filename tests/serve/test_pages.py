@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -71,6 +72,23 @@ def test_names_and_queries_are_escaped(client: TestClient) -> None:
     page = client.get("/", params={"q": "<script>alert('rot')</script>"}).text
     assert "<script>alert" not in page
     assert "mostly &lt;red&gt; &amp; blue.png" in page
+
+
+def test_captions_are_shown_in_the_language_asked(tmp_path: Path) -> None:
+    picture(tmp_path / "1.png", "red")
+    captions = {"en": ["A red thing."], "ja": ["赤いもの。"]}
+    manifest = tmp_path / "pictures.jsonl"
+    manifest.write_text(json.dumps({"image": "1.png", "captions": captions}) + "\n")
+    encoder = ColourEncoder()
+    index(manifest, tmp_path / "collection", encoder=encoder)
+    app = create_app(Collection.open(tmp_path / "collection"), encoder)
+    client = TestClient(app, base_url="http://127.0.0.1")
+    for query, shown in (
+        ("/?q=赤&language=ja", '<bdi class="name" lang="ja">赤いもの。</bdi>'),
+        ("/?q=rot&language=de", '<bdi class="name" lang="en">A red thing.</bdi>'),
+        ("/", '<bdi class="name" lang="en">A red thing.</bdi>'),
+    ):
+        assert shown in client.get(query).text
 
 
 def test_mistakes_are_told_in_a_fragment(client: TestClient) -> None:

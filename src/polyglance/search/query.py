@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from polyglance.errors import QueryError
 from polyglance.search.collection import Collection
 from polyglance.search.encoder import Encoder
 from polyglance.search.nearest import Neighbour, Neighbours
-from polyglance.search.schema import stored_path
+from polyglance.search.schema import Captions, stored_path
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -75,6 +76,7 @@ class Hit:
         height: in pixels.
         taken: EXIF date in the camera's local time.
         content: hex digest of the file.
+        captions: language tag → captions, where the pictures came from a manifest.
     """
 
     id: str
@@ -85,6 +87,7 @@ class Hit:
     height: int
     taken: datetime | None
     content: str
+    captions: Captions = field(default_factory=dict)
 
 
 class Searcher:
@@ -188,6 +191,7 @@ class Searcher:
             height=row["height"],
             taken=row["taken"],
             content=row["content"],
+            captions=json.loads(row["captions"]) if row["captions"] else {},
         )
 
 

@@ -138,8 +138,16 @@ def _environment() -> Environment:
     environment.lstrip_blocks = True
     environment.filters["thumbnail"] = thumbnail_address
     environment.filters["native_name"] = native_name
-    environment.filters["file_name"] = lambda name: PurePosixPath(name).name
+    environment.filters["label"] = _label
     return environment
+
+
+def _label(hit: Hit, spoken: str | None) -> tuple[str, str]:
+    """(text, its language) under a picture: its caption in the language asked, or its file name."""
+    for language in (spoken, "en"):
+        if language and (captions := hit.captions.get(language)):
+            return captions[0], language
+    return PurePosixPath(hit.name).name, ""
 
 
 STATIC = Path(__file__).parent / "static"
