@@ -108,8 +108,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--freezing-seeds", type=int, default=1, help="of the table of freezing")
     parser.add_argument("--jobs", type=int, default=2, help="runs at once")
     parser.add_argument("--table", choices=("losses", "longer", "freezing"), help="only this one")
+    parser.add_argument("--write-only", action="store_true", help="the page, without training")
     given = parser.parse_args(arguments)
+    if not given.write_only:
+        train_all(given)
+    write_page(given.output, given.page)
 
+
+def train_all(given: argparse.Namespace) -> None:
+    """Run what is missing; runs already finished are told again."""
     text = (given.output / "text-tower").resolve()
     source = Path(os.environ["POLYGLANCE_MULTI30K_TEXT"]) / "train.descriptions.en.txt"
     lines = source.read_text(encoding="utf-8").splitlines()
@@ -122,7 +129,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with ProcessPoolExecutor(given.jobs, mp_context=get_context("spawn")) as pool:
         for future in as_completed([pool.submit(run, one, given.output) for one in wanted]):
             print(future.result(), flush=True)
-    write_page(given.output, given.page)
 
 
 if __name__ == "__main__":
