@@ -84,6 +84,7 @@ def run_demo(samples: str, output: Path) -> None:
         WeightsError: the towers or the pictures cannot be fetched.
     """
     from polyglance.weights.fetch import ensure_all
+    from polyglance.weights.samples import WHOLE
 
     with _step("pretrained towers and sample pictures"):
         folder = ensure_all([MODEL, samples])[samples]
@@ -96,7 +97,7 @@ def run_demo(samples: str, output: Path) -> None:
     show_comparison(before, after)
     collection = output / "collection"
     with _step("indexing the pictures"):
-        index_pictures(folder / "images", collection, adapted)
+        index_pictures(folder / WHOLE, collection, adapted)
     with _step(f"asking in {len(QUESTIONS[samples])} languages"):
         sheet = output / "contact-sheet.png"
         ask(QUESTIONS[samples], collection, sheet)
@@ -169,19 +170,24 @@ def show_comparison(before: Report, after: Report) -> None:
         print(f"  {line}")
 
 
-def index_pictures(folder: Path, collection: Path, model: Path) -> None:
+def index_pictures(manifest: Path, collection: Path, model: Path) -> None:
     """Bring the collection up to date; begun anew where another model had filled it."""
     import shutil
 
+    from polyglance.errors import CollectionError
     from polyglance.retriever import Retriever
     from polyglance.search.collection import read_info
     from polyglance.search.indexer import index
 
     retriever = Retriever.load(model)
-    if collection.exists() and read_info(collection).fingerprint != retriever.fingerprint:
-        shutil.rmtree(collection)
-    summary = index(folder, collection, encoder=retriever, show_progress=True)
-    print(f"  {summary.pictures} pictures, {summary.images_per_second:.0f} a second")
+    try:
+        ours = read_info(collection).fingerprint == retriever.fingerprint
+    except CollectionError:  # none yet, or half made
+        ours = False
+    if not ours:
+        shutil.rmtree(collection, ignore_errors=True)
+    summary = index(manifest, collection, encoder=retriever, show_progress=True)
+    print(f"  {summary.pictures} pictures, {summary.encoded} encoded")
 
 
 def ask(questions: Sequence[Question], collection: Path, sheet: Path) -> None:

