@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
+from polyglance.errors import ConfigError
 from polyglance.heads import ProjectionHead
 from polyglance.losses.base import EmbeddingLoss, ScoreLoss
 from polyglance.systems.base import System
@@ -19,6 +20,7 @@ from polyglance.systems.config import (
     GlobalPoolingConfig,
     ImageConfig,
     LossConfig,
+    MiniConfig,
     RecurrentTextConfig,
     ResNet50Config,
     SentenceTextConfig,
@@ -34,11 +36,17 @@ from polyglance.text.tokenizer import Tokenizer
 from polyglance.vision.base import Backbone
 from polyglance.vision.image_encoder import ImageEncoder
 
-SystemConfig = Annotated[DualEncoderConfig | SmoothConfig, Field(discriminator="system")]
+if TYPE_CHECKING:
+    from polyglance.systems.mini import MiniImageHeads
+    from polyglance.text.mini_heads import MiniTextHeads
+
+SystemConfig = Annotated[
+    DualEncoderConfig | SmoothConfig | MiniConfig, Field(discriminator="system")
+]
 
 
 def build_system(
-    config: DualEncoderConfig | SmoothConfig,
+    config: DualEncoderConfig | SmoothConfig | MiniConfig,
     *,
     training_texts: Sequence[str] = (),
     folder: Path | None = None,
@@ -57,6 +65,8 @@ def build_system(
     """
     from polyglance.systems.smooth import as_dual_encoder
 
+    if isinstance(config, MiniConfig):
+        return _mini(config)
     plain = as_dual_encoder(config) if isinstance(config, SmoothConfig) else config
     return _dual_encoder(plain, config, training_texts, folder)
 
@@ -82,6 +92,67 @@ def _dual_encoder(
         config=config,
         towers=towers | text_towers,
     )
+
+
+def _mini(config: MiniConfig) -> System:
+    from polyglance.losses.base import ScoreLoss
+    from polyglance.systems.mini import Mini
+    from polyglance.text.sentence_encoder import SentenceEncoder
+
+    backbone, towers = build_backbone(config.backbone)
+    encoder = SentenceEncoder.load()
+    image, text = build_mini_heads(config, channels=backbone.channels)
+    loss = build_loss(config.loss)
+    if not isinstance(loss, ScoreLoss):
+        raise ConfigError(f"mini is trained with a loss over scores, not {config.loss.kind!r}")
+    return Mini(
+        backbone=backbone,
+        encoder=encoder,
+        image=image,
+        text=text,
+        loss=loss,
+        config=config,
+        towers={
+            "backbone": towers["image.backbone"],
+            "encoder": Tower("sentence-encoder", encoder.fingerprint),
+        },
+    )
+
+
+def build_mini_heads(
+    config: MiniConfig, *, channels: int = 2048, sentence_dropout: float = 0.0
+) -> tuple[MiniImageHeads, MiniTextHeads]:
+    """The parts of ``mini`` that learn; a recipe trains them without the towers."""
+    from polyglance.systems.mini import MiniImageHeads
+    from polyglance.text.lexical import LexicalCorrection
+    from polyglance.text.mini_heads import MiniTextHeads
+    from polyglance.vision.caption_head import CaptionHead
+    from polyglance.vision.class_names import ClassNames
+
+    captions = CaptionHead(
+        channels=channels,
+        components=config.components,
+        heads=config.heads,
+        branches=config.branches,
+        dimension=config.branch_dimension,
+        hidden=config.image_hidden,
+        dropout=config.dropout,
+    )
+    correction = LexicalCorrection(
+        buckets=config.buckets,
+        width=config.ngram_width,
+        hidden=config.text_hidden,
+        dropout=config.dropout,
+        sentence_dropout=sentence_dropout,
+    )
+    text = MiniTextHeads(
+        correction=correction,
+        branches=config.branches,
+        dimension=config.branch_dimension,
+        hidden=config.text_hidden,
+        dropout=config.dropout,
+    )
+    return MiniImageHeads(captions=captions, names=ClassNames()), text
 
 
 def build_backbone(

@@ -232,3 +232,20 @@ class SmoothConfig(Part):
     backbone: BackboneConfig = ResNet50Config()
     text: TransformerTextConfig = TransformerTextConfig()
     loss: LossConfig = SimCLRConfig()
+
+
+class MiniConfig(Part):
+    """The built-in model: what its heads measure."""
+
+    system: Literal["mini"] = "mini"
+    backbone: ResNet50Config = ResNet50Config()
+    buckets: PositiveInt = 32_768
+    ngram_width: PositiveInt = 96
+    text_hidden: PositiveInt = 512
+    components: PositiveInt = 512
+    heads: PositiveInt = 8
+    branches: PositiveInt = 2
+    branch_dimension: PositiveInt = 256
+    image_hidden: PositiveInt = 768
+    dropout: Probability = 0.0
+    loss: LossConfig = InfoNCEConfig(scale=22.0, learnable=False)
