@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,10 +14,9 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(autouse=True)
-def no_network() -> Iterator[None]:
-    """Only this machine may be talked to."""
-    socket_allow_hosts(["127.0.0.1", "::1"], allow_unix_socket=True)  # its plugin lifts it again
-    yield
+def no_network() -> None:
+    """Only this machine may be talked to; the plugin lifts the ban after each test."""
+    socket_allow_hosts(["127.0.0.1", "::1"], allow_unix_socket=True)
 
 
 @pytest.fixture(scope="session")
