@@ -98,7 +98,7 @@ class Mini(System):
         self.dimension = (
             image.captions.dimension * len(image.captions.branches) + (image.names.vectors.shape[1])
         )
-        self.register_load_state_dict_pre_hook(restore_rows)
+        self.register_load_state_dict_pre_hook(restore_rows)  # type: ignore[no-untyped-call]
 
     def train(self, mode: bool = True) -> Self:
         """Switch to training; the tower stays as it is."""

@@ -48,16 +48,14 @@ class LexicalCorrection(nn.Module):
         self.table = nn.Parameter(torch.randn(buckets, width) * 0.1)
         self.norm = nn.LayerNorm(width)
         self.gate = nn.Linear(dimension + width, 1)
+        last = nn.Linear(hidden, dimension)
         self.correct = nn.Sequential(
-            nn.Linear(dimension + width, hidden),
-            nn.GELU(),
-            nn.Dropout(dropout),
-            nn.Linear(hidden, dimension),
+            nn.Linear(dimension + width, hidden), nn.GELU(), nn.Dropout(dropout), last
         )
         nn.init.zeros_(self.gate.weight)
         nn.init.constant_(self.gate.bias, 2.0)  # at first, the frozen embedding is trusted
-        nn.init.normal_(self.correct[3].weight, std=0.005)
-        nn.init.zeros_(self.correct[3].bias)
+        nn.init.normal_(last.weight, std=0.005)
+        nn.init.zeros_(last.bias)
 
     def forward(self, sentences: Tensor, ngrams: Tensor) -> Tensor:
         """(texts, dimension) unit rows and (texts, longest) buckets → (texts, dimension)."""

@@ -35,25 +35,19 @@ class MiniTextHeads(nn.Module):
         super().__init__()
         self.correction = correction
         self.root = names_dimension**0.5
-        self.turns = nn.ModuleList(
-            nn.Linear(names_dimension, dimension, bias=False) for _ in range(branches)
-        )
+        turns = [nn.Linear(names_dimension, dimension, bias=False) for _ in range(branches)]
+        lasts = [nn.Linear(hidden, dimension) for _ in range(branches)]
+        self.turns = nn.ModuleList(turns)
         self.branches = nn.ModuleList(
-            nn.Sequential(
-                nn.Linear(names_dimension, hidden),
-                nn.GELU(),
-                nn.Dropout(dropout),
-                nn.Linear(hidden, dimension),
-            )
-            for _ in range(branches)
+            nn.Sequential(nn.Linear(names_dimension, hidden), nn.GELU(), nn.Dropout(dropout), last)
+            for last in lasts
         )
         self.names = nn.Linear(names_dimension, names_dimension, bias=False)
         self.share = nn.Linear(names_dimension + 1, 1)
-        for turn in self.turns:
+        for turn, last in zip(turns, lasts, strict=True):
             nn.init.orthogonal_(turn.weight)
-        for branch in self.branches:
-            nn.init.zeros_(branch[3].weight)
-            nn.init.zeros_(branch[3].bias)
+            nn.init.zeros_(last.weight)
+            nn.init.zeros_(last.bias)
         nn.init.eye_(self.names.weight)
         nn.init.zeros_(self.share.weight)
         nn.init.zeros_(self.share.bias)
