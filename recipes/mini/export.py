@@ -1,4 +1,4 @@
-"""Step 4: put the trained heads into the package, as int8, and measure what was put there.
+"""Step 6: put the trained heads into the package, as int8, and measure what was put there.
 
     POLYGLANCE_FLICKR8K=… python recipes/mini/export.py runs/mini src/polyglance/models/mini
 

@@ -55,7 +55,7 @@ class Trainer:
         self.names = ClassNamesByLanguage(lexicon, self.texts, device)
         english = self.captions.by_language["en"]
         self.meanings = mean_rows(english.rows.tolist(), self.texts)
-        self.pseudo = PseudoPhotos(photos=self.train, classifier=self._classifier())
+        self.pseudo = PseudoPhotos(photos=self.train, classifier=tower_classifier().to(device))
         image, text = build_mini_heads(config, sentence_dropout=SENTENCE_DROPOUT)
         for branch in image.captions.branches:
             for part in branch.modules():
@@ -65,13 +65,6 @@ class Trainer:
             image.names.vectors.copy_(self.names.english)
         self.heads = nn.ModuleDict({"image": image, "text": text}).to(device)
         self.average = copy.deepcopy(self.heads)
-
-    def _classifier(self) -> nn.Linear:
-        state = load_file(ensure("resnet50") / "model.safetensors")
-        classifier = nn.Linear(2048, 1000)
-        classifier.weight.data = state["classifier.weight"].float()
-        classifier.bias.data = state["classifier.bias"].float()
-        return classifier.to(self.device).requires_grad_(False)
 
     def correct(self, rows: Tensor) -> Tensor:
         """Text rows → corrected embeddings; texts of like length together, to pad little."""
@@ -237,6 +230,15 @@ class Trainer:
             name: tensor.cpu().contiguous() for name, tensor in self.average.state_dict().items()
         }
         save_file(state, self.work / "heads.safetensors")
+
+
+def tower_classifier() -> nn.Linear:
+    """The image tower's classifier."""
+    state = load_file(ensure("resnet50") / "model.safetensors")
+    classifier = nn.Linear(2048, 1000)
+    classifier.weight.data = state["classifier.weight"].float()
+    classifier.bias.data = state["classifier.bias"].float()
+    return classifier.requires_grad_(False)
 
 
 def main() -> None:

@@ -68,7 +68,7 @@ def texts_of(system: Mini, texts: list[str], tag: str = "") -> torch.Tensor:
 
 
 def test_the_package_carries_weights_config_and_card() -> None:
-    assert (FOLDER / "model.safetensors").stat().st_size < 12e6
+    assert (FOLDER / "model.safetensors").stat().st_size < 14e6
     card = (FOLDER / "card.md").read_text()
     assert "(worst)" in card
     assert "research use" in card

@@ -32,14 +32,14 @@ def test_forward_equals_naive_loops() -> None:
     found = head(cells, names)
     assert found.shape == (2, 3, 4)
     for row in range(2):
-        pooled = []
-        for query in head.query.weight:
-            scores = torch.exp(cells[row] @ query)
-            mean = ((scores / scores.sum())[:, None] * cells[row]).sum(0)
-            pooled.append(mean / mean.norm() * 5**0.5)
         mean = cells[row].mean(0)
         mean = mean / mean.norm() * 5**0.5
         for index, branch in enumerate(head.branches):
+            pooled = []
+            for query in branch.query.weight:
+                scores = torch.exp(cells[row] @ query)
+                vector = ((scores / scores.sum())[:, None] * cells[row]).sum(0)
+                pooled.append(vector / vector.norm() * 5**0.5)
             looked = torch.cat([pooled[0] @ branch.values[0], pooled[1] @ branch.values[1]])
             seen = branch.norm(looked + branch.mean(mean))
             seen = functional.normalize(seen + branch.mix(seen), dim=0)

@@ -1,6 +1,6 @@
 """From a grid to the space of captions: several small heads beside one another.
 
-Each branch is an independently drawn head over the same pooled vectors and is trained with a loss
+Each branch is an independently drawn head over the same cells and is trained with a loss
 of its own; joined, their cosines are averaged. An ensemble of small heads overfits less than one
 head of their joint size (Lee et al., "Why M heads are better than one", 2015, section 4).
 """
@@ -13,11 +13,14 @@ from torch.nn import functional
 
 
 class CaptionBranch(nn.Module):
-    """Pooled vectors and class names → a unit vector.
+    """Attention pooling over cells, and class names → a unit vector.
+
+    Each head has a learned query over the cells (Vaswani et al., NeurIPS 2017, section 3.2.2, with
+    a query that does not depend on the picture).
 
     Args:
-        channels: of a pooled vector.
-        heads: how many pooled vectors there are; must divide ``dimension``.
+        channels: of a cell.
+        heads: learned queries; must divide ``dimension``.
         dimension: of the output.
         hidden: of the residual MLP.
         names_dimension: of the class-name vector that is added.
@@ -36,6 +39,9 @@ class CaptionBranch(nn.Module):
     ) -> None:
         super().__init__()
         each = dimension // heads
+        self.root = channels**0.5
+        self.query = nn.Linear(channels, heads, bias=False)
+        nn.init.normal_(self.query.weight, std=0.02)
         self.values = nn.Parameter(torch.randn(heads, channels, each) * channels**-0.5)
         self.mean = nn.Linear(channels, dimension)
         self.names = nn.Linear(names_dimension, dimension, bias=False)
@@ -51,17 +57,23 @@ class CaptionBranch(nn.Module):
         nn.init.zeros_(self.mix[3].weight)
         nn.init.orthogonal_(self.names.weight)
 
-    def forward(self, pooled: Tensor, mean: Tensor, names: Tensor) -> Tensor:
-        """(batch, heads, channels), (batch, channels), (batch, names) → (batch, dimension)."""
+    def forward(self, cells: Tensor, names: Tensor) -> Tensor:
+        """(batch, cells, channels), (batch, names_dimension) → (batch, dimension)."""
+        weights = torch.softmax(self.query(cells), dim=1)  # (batch, cells, heads)
+        pooled = self._level(torch.einsum("bnh,bnc->bhc", weights, cells))
+        mean = self._level(cells.mean(1))  # (batch, channels)
         looked = torch.einsum("bhc,hcd->bhd", self.dropout(pooled), self.values).flatten(1)
         seen = self.norm(looked + self.mean(self.dropout(mean)))
         seen = functional.normalize(seen + self.mix(seen), dim=1)
         named = functional.normalize(self.names(names), dim=1)
         return functional.normalize(seen + self.names_weight * named, dim=1)
 
+    def _level(self, vectors: Tensor) -> Tensor:
+        return functional.normalize(vectors, dim=-1) * self.root
+
 
 class CaptionHead(nn.Module):
-    """Grid → attention pooling → branches.
+    """Grid → cells → branches.
 
     The grid's activations are square-rooted, which evens out a few large ones (as in Perronnin et
     al., ECCV 2010, section 3.2), and projected onto their principal components; both are fixed.
@@ -69,10 +81,10 @@ class CaptionHead(nn.Module):
     Args:
         channels: of the grid.
         components: principal components that are kept.
-        heads: learned queries over the cells (Vaswani et al., NeurIPS 2017, section 3.2.2).
+        heads: see :class:`CaptionBranch`.
         branches: how many heads stand beside one another.
         dimension: of a branch's output.
-        hidden: see :class:`CaptionBranch`.
+        hidden: likewise.
         names_dimension: likewise.
         dropout: likewise.
     """
@@ -94,11 +106,8 @@ class CaptionHead(nn.Module):
     ) -> None:
         super().__init__()
         self.dimension = dimension
-        self.root = components**0.5
         self.register_buffer("origin", torch.zeros(channels))
         self.register_buffer("components", torch.zeros(channels, components))
-        self.query = nn.Linear(components, heads, bias=False)
-        nn.init.normal_(self.query.weight, std=0.02)
         self.branches = nn.ModuleList(
             CaptionBranch(
                 channels=components,
@@ -118,10 +127,4 @@ class CaptionHead(nn.Module):
 
     def forward(self, cells: Tensor, names: Tensor) -> Tensor:
         """What ``reduce`` gave, and (batch, names) unit rows → (batch, branches, dimension)."""
-        weights = torch.softmax(self.query(cells), dim=1)  # (batch, cells, heads)
-        pooled = self._level(torch.einsum("bnh,bnc->bhc", weights, cells))
-        mean = self._level(cells.mean(1))  # (batch, components)
-        return torch.stack([branch(pooled, mean, names) for branch in self.branches], dim=1)
-
-    def _level(self, vectors: Tensor) -> Tensor:
-        return functional.normalize(vectors, dim=-1) * self.root
+        return torch.stack([branch(cells, names) for branch in self.branches], dim=1)
