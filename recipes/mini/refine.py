@@ -4,7 +4,9 @@
 
 While everything learns at once, a step is dear, since it corrects thousands of words. With the
 corrected embeddings fixed they are computed once, and branches are cheap. The new ones stand beside
-those trained before: an ensemble of both is better than either. Replaces ``heads.safetensors``.
+those trained before: an ensemble of both is better than either. With ``--branches 0``, all branches
+settle for some epochs, after the class names that they also read were trained on. Replaces
+``heads.safetensors``.
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ from polyglance.systems.mini import join
 
 EPOCHS, BATCH = 80, 750
 RATE, DECAY = 1.5e-3, 0.05
+SETTLING_EPOCHS, SETTLING_RATE = 12, 4e-4
 NUMBERED = re.compile(r"(image\.captions\.branches\.|text\.turns\.|text\.branches\.)(\d+)(\..*)")
 KEPT = ("image.names.", "text.correction.", "text.names.", "text.share.", "image.captions.origin")
 KEPT += ("image.captions.components",)
@@ -42,10 +45,15 @@ class Refiner:
         torch.manual_seed(seed)
         self.device = device = pick_device()
         self.work = work
-        image, text = build_mini_heads(CONFIG.model_copy(update={"branches": branches}))
-        self.heads = nn.ModuleDict({"image": image, "text": text})
         self.trained = load_file(work / "heads.safetensors")
-        kept = {name: tensor for name, tensor in self.trained.items() if name.startswith(KEPT)}
+        self.fresh = branches > 0
+        kept = self.trained
+        if self.fresh:
+            kept = {name: tensor for name, tensor in kept.items() if name.startswith(KEPT)}
+        image, text = build_mini_heads(
+            CONFIG.model_copy(update={"branches": branches or branches_of(self.trained)})
+        )
+        self.heads = nn.ModuleDict({"image": image, "text": text})
         self.heads.load_state_dict(kept, strict=False)
         for branch in image.captions.branches:
             for part in branch.modules():
@@ -103,15 +111,16 @@ class Refiner:
         learner = torch.optim.AdamW(groups, lr=RATE, betas=(0.9, 0.98), fused=True)
         average = copy.deepcopy(self.heads)
         photos = self.train.cells.shape[1]
-        steps, step, started = EPOCHS * -(-photos // BATCH), 0, time.perf_counter()
-        with (self.work / "refine.jsonl").open("w", encoding="utf-8") as log:
-            for epoch in range(1, EPOCHS + 1):
+        epochs, rate = (EPOCHS, RATE) if self.fresh else (SETTLING_EPOCHS, SETTLING_RATE)
+        steps, step, started = epochs * -(-photos // BATCH), 0, time.perf_counter()
+        with (self.work / "refine.jsonl").open("a", encoding="utf-8") as log:
+            for epoch in range(1, epochs + 1):
                 self.heads.train()
                 for batch in torch.randperm(photos, device=self.device).split(BATCH):
                     step += 1
                     progress = 0.5 * (1 + math.cos(math.pi * step / steps)) * 0.97 + 0.03
                     for group in learner.param_groups:
-                        group["lr"] = RATE * min(1, step / 20) * progress
+                        group["lr"] = rate * min(1, step / 20) * progress
                     loss = self.losses(batch)
                     learner.zero_grad()
                     loss.backward()
@@ -121,14 +130,16 @@ class Refiner:
                         pairs = zip(average.parameters(), self.heads.parameters(), strict=True)
                         for slow, fast in pairs:
                             slow.lerp_(fast, 1 - keep)
-                if epoch % 10 == 0:
+                if epoch % 10 == 0 or epoch == epochs:
                     entry = {"epoch": epoch, "seconds": round(time.perf_counter() - started)}
                     entry |= {"loss": round(loss.item(), 4), "R@10": self.measure(average)}
                     log.write(json.dumps(entry) + "\n")
                     log.flush()
                     print(entry, flush=True)
         state = {name: tensor.cpu().contiguous() for name, tensor in average.state_dict().items()}
-        save_file(side_by_side(self.trained, state), self.work / "refined.safetensors")
+        if self.fresh:
+            state = side_by_side(self.trained, state)
+        save_file(state, self.work / "refined.safetensors")
         (self.work / "refined.safetensors").replace(self.work / "heads.safetensors")
 
     @torch.no_grad()
@@ -147,9 +158,14 @@ class Refiner:
         return found
 
 
+def branches_of(state: dict[str, Tensor]) -> int:
+    """How many caption branches a state has."""
+    return 1 + max(int(found[2]) for name in state if (found := NUMBERED.match(name)))
+
+
 def side_by_side(first: dict[str, Tensor], second: dict[str, Tensor]) -> dict[str, Tensor]:
     """Two states with equal trunks: the first one's branches, then the second one's."""
-    branches = 1 + max(int(found[2]) for name in first if (found := NUMBERED.match(name)))
+    branches = branches_of(first)
     merged = dict(first)
     for name, tensor in second.items():
         if found := NUMBERED.match(name):
@@ -163,7 +179,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("work", type=Path)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--branches", type=int, default=3)
+    parser.add_argument(
+        "--branches", type=int, default=3, help="how many to add; 0 settles those there are"
+    )
     arguments = parser.parse_args()
     refiner = Refiner(arguments.work, branches=arguments.branches, seed=arguments.seed)
     refiner.run()
