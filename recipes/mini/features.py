@@ -59,7 +59,7 @@ def main(work: Path) -> None:
             started = time.perf_counter()
             pixels = pixels_of(photos, records[split])
             arrays = view_features(tower, pixels, view, origin, axes, device)
-            np.savez(work / "part.npz", **arrays)
+            np.savez(work / "part.npz", allow_pickle=False, **arrays)
             (work / "part.npz").rename(path)  # whole or not at all
             print(f"{path.name}: {time.perf_counter() - started:.0f} s", flush=True)
 

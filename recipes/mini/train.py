@@ -14,16 +14,16 @@ import json
 import math
 import time
 from pathlib import Path
+from typing import Any
 
 import torch
 from objectives import PseudoPhotos, align, contrast, relate
 from safetensors.torch import load_file, save_file
 from sampling import Captions, ClassNamesByLanguage, Translations, mean_rows
-from store import CAPTIONED, Pictures, Texts, pick_device
+from store import CAPTIONED, Heads, Pictures, Texts, pick_device
 from torch import Tensor, nn
 from torch.nn import functional
 
-from polyglance.systems.build import build_mini_heads
 from polyglance.systems.config import MiniConfig
 from polyglance.systems.mini import join
 from polyglance.weights.fetch import ensure
@@ -56,21 +56,18 @@ class Trainer:
         english = self.captions.by_language["en"]
         self.meanings = mean_rows(english.rows.tolist(), self.texts)
         self.pseudo = PseudoPhotos(photos=self.train, classifier=tower_classifier().to(device))
-        image, text = build_mini_heads(config, sentence_dropout=SENTENCE_DROPOUT)
-        for branch in image.captions.branches:
-            for part in branch.modules():
-                if isinstance(part, nn.Dropout):
-                    part.p = IMAGE_DROPOUT
+        self.heads = Heads(
+            config, image_dropout=IMAGE_DROPOUT, sentence_dropout=SENTENCE_DROPOUT
+        ).to(device)
         with torch.no_grad():
-            image.names.vectors.copy_(self.names.english)
-        self.heads = nn.ModuleDict({"image": image, "text": text}).to(device)
+            self.heads.image.names.vectors.copy_(self.names.english)
         self.average = copy.deepcopy(self.heads)
 
     def correct(self, rows: Tensor) -> Tensor:
         """Text rows → corrected embeddings; texts of like length together, to pad little."""
         length = self.texts.offsets[rows + 1] - self.texts.offsets[rows]
         order = length.argsort()
-        correction = self.heads["text"].correction
+        correction = self.heads.text.correction
         found = [
             correction(self.texts.sentences[part], self.texts.ngrams(part))
             for part in rows[order].chunk(6)
@@ -80,7 +77,7 @@ class Trainer:
     def read(self, rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Text rows → captions, names, shares."""
         length = self.texts.offsets[rows + 1] - self.texts.offsets[rows]
-        found: tuple[Tensor, Tensor, Tensor] = self.heads["text"].read(self.correct(rows), length)
+        found: tuple[Tensor, Tensor, Tensor] = self.heads.text.read(self.correct(rows), length)
         return found
 
     def alignment(self) -> Tensor:
@@ -92,7 +89,7 @@ class Trainer:
         """Every term of a step on (photos,)."""
         view = torch.randint(len(self.train.cells), photos.shape, device=self.device)
         cells, logits = self.train.cells[view, photos].float(), self.train.logits[view, photos]
-        seen, seen_names = self.heads["image"](cells, logits)
+        seen, seen_names = self.heads.image(cells, logits)
         rows, owners = self.captions.draw(photos)
         captions, names, share = self.read(rows)
         terms = {
@@ -118,15 +115,15 @@ class Trainer:
         """Class names in every language against pseudo-photos; and their shares."""
         rows, classes = self.names.draw(NAMES)
         present, owners = torch.unique(classes, return_inverse=True)
-        seen = self.heads["image"].names(self.pseudo.logits(present))
+        seen = self.heads.image.names(self.pseudo.logits(present))
         _, names, share = self.read(rows)
-        drift = (self.heads["image"].names.vectors - self.names.english).square().sum(1).mean()
+        drift = (self.heads.image.names.vectors - self.names.english).square().sum(1).mean()
         return contrast(NAME_SCALE * seen @ names.T, owners) + 0.02 * drift, share
 
     def first(self) -> None:
         """The text side alone learns dictionaries and parallel sentences."""
         learner = torch.optim.AdamW(
-            self.heads["text"].parameters(),
+            self.heads.text.parameters(),
             lr=FIRST_RATE,
             weight_decay=0.0,
             betas=(0.9, 0.98),
@@ -137,7 +134,7 @@ class Trainer:
                 group["lr"] = FIRST_RATE * min(1, (step + 1) / 30) * (1 - 0.8 * step / FIRST_STEPS)
             loss = self.alignment()
             learner.zero_grad()
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             learner.step()
 
     def run(self) -> None:
@@ -150,7 +147,7 @@ class Trainer:
         with (self.work / "log.jsonl").open("w", encoding="utf-8") as log:
             for epoch in range(1, EPOCHS + 1):
                 order = torch.randperm(self.train.cells.shape[1], device=self.device)
-                for photos in order.split(BATCH):
+                for photos in torch.split(order, BATCH):
                     step += 1
                     progress = 0.5 * (1 + math.cos(math.pi * step / steps)) * 0.97 + 0.03
                     for group in learner.param_groups:
@@ -158,11 +155,14 @@ class Trainer:
                     terms = self.losses(photos)
                     loss = torch.stack(list(terms.values())).sum()
                     learner.zero_grad()
-                    loss.backward()
+                    loss.backward()  # type: ignore[no-untyped-call]
                     learner.step()
                     self._follow(min(0.99, step / (step + 12)))
                 if epoch % 6 == 0:
-                    entry = {"epoch": epoch, "seconds": round(time.perf_counter() - started)}
+                    entry: dict[str, Any] = {
+                        "epoch": epoch,
+                        "seconds": round(time.perf_counter() - started),
+                    }
                     entry |= {name: round(term.item(), 4) for name, term in terms.items()}
                     entry["R@10"] = self.measure()
                     entry["names R@5"] = self.measure_names()
@@ -171,7 +171,7 @@ class Trainer:
                     print(entry, flush=True)
 
     def _optimiser(self) -> torch.optim.AdamW:
-        image, text = self.heads["image"], self.heads["text"]
+        image, text = self.heads.image, self.heads.text
         free = {id(text.correction.table), id(text.names.weight), id(image.names.vectors)}
         decayed = [p for p in self.heads.parameters() if p.ndim > 1 and id(p) not in free]
         others = [p for p in self.heads.parameters() if p.ndim <= 1 or id(p) in free]
@@ -190,14 +190,14 @@ class Trainer:
     def measure(self) -> dict[str, float]:
         """Text→image R@10 of the averaged heads on the validation photos, per language."""
         heads = self.average.eval()
-        captions, names = heads["image"](self.val.cells[0].float(), self.val.logits[0])
+        captions, names = heads.image(self.val.cells[0].float(), self.val.logits[0])
         pictures = join(captions, names, torch.full_like(names[:, :1], 0.5))
         found = {}
         for language in CAPTIONED:
             rows, photo = self.asked.all(language)
             parts = [
-                join(*heads["text"](self.texts.sentences[part], self.texts.ngrams(part)))
-                for part in rows.split(2000)
+                join(*heads.text(self.texts.sentences[part], self.texts.ngrams(part)))
+                for part in torch.split(rows, 2000)
             ]
             scores = torch.cat(parts) @ pictures.T  # (texts, photos)
             own = scores.gather(1, photo[:, None])
@@ -210,9 +210,9 @@ class Trainer:
         heads = self.average.eval()
         generator = torch.Generator(device=self.device).manual_seed(5)
         classes = torch.arange(1000, device=self.device)
-        seen = heads["image"].names(self.pseudo.logits(classes, generator))
+        seen = heads.image.names(self.pseudo.logits(classes, generator))
         rows = self.names.ragged[2].rows[:, 0]  # the first English name
-        _, names, _ = heads["text"](self.texts.sentences[rows], self.texts.ngrams(rows))
+        _, names, _ = heads.text(self.texts.sentences[rows], self.texts.ngrams(rows))
         scores = names @ seen.T
         return round(
             100 * float(((scores >= scores.diagonal()[:, None]).sum(1) <= 5).float().mean()), 1
@@ -223,7 +223,7 @@ class Trainer:
         import numpy as np
 
         fixed = np.load(self.work / "components.npz")
-        captions = self.average["image"].captions
+        captions = self.average.image.captions
         captions.origin.copy_(torch.from_numpy(fixed["origin"]))
         captions.components.copy_(torch.from_numpy(fixed["components"]))
         state = {

@@ -48,13 +48,9 @@ class CaptionBranch(nn.Module):
         self.names_weight = nn.Parameter(torch.tensor(0.3))
         self.norm = nn.LayerNorm(dimension)
         self.dropout = nn.Dropout(dropout)
-        self.mix = nn.Sequential(
-            nn.Linear(dimension, hidden),
-            nn.GELU(),
-            nn.Dropout(dropout),
-            nn.Linear(hidden, dimension),
-        )
-        nn.init.zeros_(self.mix[3].weight)
+        last = nn.Linear(hidden, dimension)
+        nn.init.zeros_(last.weight)
+        self.mix = nn.Sequential(nn.Linear(dimension, hidden), nn.GELU(), nn.Dropout(dropout), last)
         nn.init.orthogonal_(self.names.weight)
 
     def forward(self, cells: Tensor, names: Tensor) -> Tensor:
@@ -69,7 +65,8 @@ class CaptionBranch(nn.Module):
         return functional.normalize(seen + self.names_weight * named, dim=1)
 
     def _level(self, vectors: Tensor) -> Tensor:
-        return functional.normalize(vectors, dim=-1) * self.root
+        levelled: Tensor = functional.normalize(vectors, dim=-1) * self.root
+        return levelled
 
 
 class CaptionHead(nn.Module):
