@@ -154,7 +154,9 @@ def adapt(manifest: Path, output: Path) -> Path:
         },
         "the demo's recipe",
     )
-    train(recipe, output / "adapted")
+    run = train(recipe, output / "adapted")
+    if run.signal is not None:
+        raise KeyboardInterrupt
     return output / "adapted" / "model"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -15,8 +16,9 @@ THUMBNAIL = 120
 MARGIN = 12
 LABEL_WIDTH = 330
 PAPER, INK, FAINT = (255, 255, 255), (28, 32, 36), (120, 126, 134)
-# Families that cover scripts which the default font lacks, where the system has them.
-WIDE_FAMILIES = ("noto sans", "unifont", "wenquanyi", "droid sans fallback", "hiragino", "meiryo")
+# Font files that cover scripts which the default font lacks, where the system has them.
+WIDE_FONTS = re.compile(r"notosans|unifont|wqy|droidsansfallback|hiragino|meiryo", re.IGNORECASE)
+PLAIN_STYLE = re.compile(r"regular|(?<!bold)(?<!italic)\.\w+$", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,15 +93,11 @@ def font_for(text: str, size: int) -> ImageFont.FreeTypeFont | None:
 def _candidates() -> tuple[str, ...]:
     from matplotlib import font_manager
 
-    entries = font_manager.fontManager.ttflist
     default = font_manager.findfont("DejaVu Sans")
-    wide = [
-        entry.fname
-        for family in WIDE_FAMILIES
-        for entry in entries
-        if entry.name.lower().startswith(family) and entry.style == "normal"
-    ]
-    return (default, *dict.fromkeys(wide))
+    system = sorted(font_manager.findSystemFonts())  # a fresh look, where fontManager has a cache
+    names = {path: Path(path).name for path in system}
+    wide = [path for path in system if WIDE_FONTS.search(names[path])]
+    return (default, *(path for path in wide if PLAIN_STYLE.search(names[path])))
 
 
 @cache
