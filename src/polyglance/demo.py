@@ -141,12 +141,14 @@ def adapt(manifest: Path, output: Path) -> Path:
             "model": {"checkpoint": MODEL},
             "training": {
                 "batch_size": 128,
+                "clip_gradients": 1.0,
                 "phases": [
                     {
-                        "epochs": 12,
+                        "epochs": 24,
                         "frozen": ["image.backbone"],
                         "optimizer": "adamw",
-                        "learning_rate": 3e-4,
+                        "learning_rate": 1e-3,
+                        "weight_decay": 0.05,
                         "schedule": {"kind": "cosine"},
                     }
                 ],
