@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     Embeddings = NDArray[np.float32]
     Picture = str | Path | Image.Image
 
-BUILT_IN = Path(__file__).parent / "models"
+BUILT_IN = Path(__file__).resolve().parent / "models"
 
 
 class Hit(NamedTuple):
@@ -42,7 +42,8 @@ class Retriever:
         >>> retriever.similarity(query, pictures)  # (1, 2), cosines
 
     Attributes:
-        name: as it was loaded.
+        name: of a built-in model, or the absolute path of a checkpoint, so that a collection
+            finds its model from any folder.
         fingerprint: hex digest; a collection refuses another one.
         languages: BCP-47 tags of the languages that it was trained on.
         dimension: of its embeddings.
@@ -70,12 +71,13 @@ class Retriever:
         from polyglance.systems.checkpoint import load_checkpoint
         from polyglance.vision.inference import freeze
 
-        loaded: Checkpoint = load_checkpoint(locate(path_or_name))
+        folder = locate(path_or_name)
+        loaded: Checkpoint = load_checkpoint(folder)
         if backbone := loaded.system.parts().get("image.backbone"):
             freeze(backbone)
         return cls(
             loaded.system,
-            name=str(path_or_name),
+            name=name_of(folder),
             fingerprint=loaded.fingerprint,
             languages=loaded.languages,
         )
@@ -182,6 +184,12 @@ def locate(path_or_name: str | Path) -> Path:
         f"no model {str(path_or_name)!r}: it is neither a checkpoint's folder nor a built-in "
         f"model ({', '.join(names)})"
     )
+
+
+def name_of(folder: Path) -> str:
+    """What a model in ``folder`` is called from anywhere: a built-in name, or the absolute path."""
+    absolute = folder.resolve()
+    return absolute.name if absolute.parent == BUILT_IN else str(absolute)
 
 
 def built_in_models() -> list[str]:

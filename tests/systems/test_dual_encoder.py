@@ -256,6 +256,7 @@ def test_the_retriever_finds_what_its_system_finds(tmp_path: Path) -> None:
     system = build_system(tiny(), training_texts=TEXTS)
     save_system(system, tmp_path / "model", languages=["en"])
     retriever = Retriever.load(tmp_path / "model")
+    assert retriever.name == str((tmp_path / "model").resolve())
     pictures = [Image.new("RGB", (40, 30), colour) for colour in ("red", "green", "blue")]
     paths = []
     for number, picture in enumerate(pictures):
