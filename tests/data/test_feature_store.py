@@ -176,7 +176,7 @@ def test_nothing_readable_is_an_error(tmp_path: Path) -> None:
 def test_two_writers_at_once(tmp_path: Path) -> None:
     with (
         FeatureStoreWriter(tmp_path, fingerprint="a", shape=(2,)),
-        pytest.raises(ModelError, match="another process"),
+        pytest.raises(ModelError, match="is being written by process"),
     ):
         FeatureStoreWriter(tmp_path, fingerprint="a", shape=(2,))
     FeatureStoreWriter(tmp_path, fingerprint="a", shape=(2,)).close()

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from polyglance.data.locking import only_writer
 from polyglance.errors import CollectionError
 from polyglance.search.collection import Collection, id_conditions
 from polyglance.search.indexer import index
-from polyglance.search.lock import writer_lock
 from support.colours import ColourEncoder, picture
 
 
@@ -111,8 +111,10 @@ def test_half_made_collection_is_made_anew(folder: Path) -> None:
 def test_lock_of_a_process_that_was_killed_is_free(tmp_path: Path) -> None:
     holder = (
         "import sys, time; from pathlib import Path; "
-        "from polyglance.search.lock import writer_lock\n"
-        "with writer_lock(Path(sys.argv[1])): print('held', flush=True); time.sleep(60)"
+        "from polyglance.data.locking import only_writer\n"
+        "from polyglance.errors import CollectionError\n"
+        "with only_writer(Path(sys.argv[1]), CollectionError):\n"
+        "    print('held', flush=True); time.sleep(60)"
     )
     process = subprocess.Popen(
         [sys.executable, "-c", holder, str(tmp_path)], stdout=subprocess.PIPE
@@ -121,12 +123,12 @@ def test_lock_of_a_process_that_was_killed_is_free(tmp_path: Path) -> None:
     assert process.stdout.readline() == b"held\n"
     with (
         pytest.raises(CollectionError, match=f"written by process {process.pid}; wait"),
-        writer_lock(tmp_path),
+        only_writer(tmp_path, CollectionError),
     ):
         pass
     process.kill()
     process.communicate()
-    with writer_lock(tmp_path):
+    with only_writer(tmp_path, CollectionError):
         pass
 
 

@@ -285,7 +285,7 @@ def test_two_trainers_in_one_folder(tmp_path: Path) -> None:
     thread.start()
     inside.wait(30)
     try:
-        with pytest.raises(TrainingError, match="another process is writing there"):
+        with pytest.raises(TrainingError, match="is being written by process"):
             tiny_trainer(tmp_path)[0].fit()
     finally:
         done.set()

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from polyglance.data.files import replaced_when_complete
+from polyglance.data.locking import LOCK_FILE, only_writer
 from polyglance.errors import CollectionError
 from polyglance.search.collection import (
     FORMAT,
@@ -18,7 +19,6 @@ from polyglance.search.collection import (
 )
 from polyglance.search.encoder import Model
 from polyglance.search.lance import TABLES_FOLDER, connect, writing
-from polyglance.search.lock import LOCK_FILE, writer_lock
 from polyglance.search.schema import (
     PICTURES,
     SKIPPED,
@@ -111,7 +111,7 @@ def open_for_writing(folder: Path, *, model: Model, root: Path) -> Iterator[Writ
             collection; or the folder holds something else.
     """
     _make_folder(folder)
-    with writer_lock(folder):
+    with only_writer(folder, CollectionError):
         if not (folder / INFO_FILE).exists():
             _create(folder, model=model, root=root)
         collection = Collection.open(folder)
