@@ -324,8 +324,8 @@ def _order_of_freezing(runs: list[Ran]) -> list[str]:
             + ("the same way" if min(text) > 0 else "another way")
             + " here (one seed unless the table says more), the CNN half the other way. A likely "
             "cause, not tested: 2,000 pictures and "
-            "about a hundred steps are enough to disturb pretrained weights and BatchNorm "
-            "statistics and too few to make up for it; the paper has fifty times the pictures."
+            "about a hundred steps are enough to disturb pretrained weights "
+            "and too few to make up for it; the paper has fifty times the pictures."
         )
     return lines
 

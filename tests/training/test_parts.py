@@ -164,7 +164,6 @@ def test_the_log_forgets_what_will_be_trained_again(tmp_path: Path) -> None:
 
 
 def test_tensorboard_gets_the_numbers(tmp_path: Path) -> None:
-    pytest.importorskip("tensorboard")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     log = RunLog(tmp_path, tensorboard=True)
