@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Generator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from polyglance.data.ahead import decode
 from polyglance.data.batch import Batch
@@ -22,11 +22,24 @@ if TYPE_CHECKING:
     from polyglance.vision.preprocessing import Preprocessing
 
 
+class Pictures(NamedTuple):
+    """The image side of a batch, in one piece.
+
+    Attributes:
+        indices: of the pictures that could be read, in the order asked for.
+        images: (len(indices), ...) their pixels or features, in whatever type they are kept; the
+            encoder converts them to the type that it computes in. Empty where none could be read.
+    """
+
+    indices: list[int]
+    images: Tensor
+
+
 class PictureSource(Protocol):
     """Where the image side of a batch comes from."""
 
-    def load(self, pictures: Sequence[int]) -> dict[int, Tensor]:
-        """Picture index → pixels or features; pictures that cannot be read are left out."""
+    def load(self, pictures: Sequence[int]) -> Pictures:
+        """Pixels or features of distinct pictures; those that cannot be read are left out."""
 
 
 class PixelSource:
@@ -48,16 +61,19 @@ class PixelSource:
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="decode")
         self.skipped: dict[str, str] = {}
 
-    def load(self, pictures: Sequence[int]) -> dict[int, Tensor]:
-        """Picture index → (3, size, size) uint8; unreadable pictures are noted in ``skipped``."""
+    def load(self, pictures: Sequence[int]) -> Pictures:
+        """(readable, 3, size, size) uint8; unreadable pictures are noted in ``skipped``."""
+        import numpy as np
         import torch
 
-        loaded = self._pool.map(self._decode, pictures)
-        return {
-            picture: torch.from_numpy(pixels)
-            for picture, pixels in zip(pictures, loaded, strict=True)
+        decoded = self._pool.map(self._decode, pictures)
+        loaded = {
+            picture: pixels
+            for picture, pixels in zip(pictures, decoded, strict=True)
             if pixels is not None
         }
+        images = np.stack(list(loaded.values())) if loaded else np.empty(0, np.uint8)
+        return Pictures(list(loaded), torch.from_numpy(images))
 
     def _decode(self, picture: int) -> NDArray[np.uint8] | None:
         record = self._records[picture]
@@ -69,7 +85,7 @@ class PixelSource:
 
 
 class FeatureSource:
-    """Rows of a feature store.
+    """Rows of a feature store, in the precision that they are stored in.
 
     Args:
         records: the dataset; see :func:`feature_key`.
@@ -77,16 +93,17 @@ class FeatureSource:
     """
 
     def __init__(self, records: Sequence[Record], *, store: FeatureStore) -> None:
-        self._keys = [feature_key(record) for record in records]
+        self._places = [store.place(feature_key(record)) for record in records]
         self._store = store
 
-    def load(self, pictures: Sequence[int]) -> dict[int, Tensor]:
-        """Picture index → float32 features; pictures without a row are left out."""
+    def load(self, pictures: Sequence[int]) -> Pictures:
+        """(stored, ...) features; pictures without a row are left out."""
         import torch
 
-        stored = [picture for picture in pictures if self._keys[picture] in self._store]
-        rows = torch.from_numpy(self._store.rows([self._keys[picture] for picture in stored]))
-        return dict(zip(stored, rows.float(), strict=True))
+        places = {picture: self._places[picture] for picture in pictures}
+        stored = {picture: place for picture, place in places.items() if place is not None}
+        rows = self._store.take(list(stored.values()))  # (stored, ...)
+        return Pictures(list(stored), torch.from_numpy(rows))
 
 
 class TensorSource:
@@ -99,9 +116,9 @@ class TensorSource:
     def __init__(self, features: Tensor) -> None:
         self._features = features
 
-    def load(self, pictures: Sequence[int]) -> dict[int, Tensor]:
-        """Picture index → its row."""
-        return {picture: self._features[picture] for picture in pictures}
+    def load(self, pictures: Sequence[int]) -> Pictures:
+        """(len(pictures), ...) their rows."""
+        return Pictures(list(pictures), self._features[list(pictures)])
 
 
 def feature_key(record: Record) -> str:
@@ -123,16 +140,17 @@ def assemble(picks: Sequence[Pick], source: PictureSource) -> Batch | None:
     import torch
 
     loaded = source.load(list(dict.fromkeys(pick.picture for pick in picks)))
-    if not loaded:
+    if not loaded.indices:
         return None
-    kept = [pick for pick in picks if pick.picture in loaded]
+    row_of = {picture: row for row, picture in enumerate(loaded.indices)}
+    kept = [pick for pick in picks if pick.picture in row_of]
     return Batch(
-        images=torch.stack(list(loaded.values())),  # (images, ...)
-        image_ids=torch.tensor(list(loaded)),  # (images,)
+        images=loaded.images,  # (images, ...)
+        image_ids=torch.tensor(loaded.indices),  # (images,)
         texts=[pick.caption for pick in kept],
         languages=[pick.language for pick in kept],
         text_image_ids=torch.tensor([pick.picture for pick in kept]),  # (texts,)
-        shared=_shared(kept, {picture: row for row, picture in enumerate(loaded)}),
+        shared=_shared(kept, row_of),
     )
 
 

@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FORMAT = 1
+READ_AHEAD_BYTES = 4 << 30
+"""Stores up to this size are read into the system's cache when they are opened. From there the map
+is as fast as an array in memory, and runs side by side share it."""
+
 Precision = Literal["float16", "float32"]
 
 
@@ -66,6 +70,8 @@ class FeatureStore:
         if entries:
             shape = (len(entries), *self.shape)
             self._rows = np.memmap(folder / "rows.bin", mode="r", dtype=self.dtype, shape=shape)
+            if self._rows.nbytes <= READ_AHEAD_BYTES:
+                _read_ahead(self._rows)
 
     def __len__(self) -> int:
         return len(self._row_of)
@@ -83,14 +89,25 @@ class FeatureStore:
         Raises:
             ModelError: a key is not stored.
         """
-        try:
-            places = [self._row_of[key] for key in keys]
-        except KeyError as error:
+        places = [self.place(key) for key in keys]
+        if None in places:
             raise ModelError(
-                f"{self.folder}: no features are stored for {error.args[0]!r}; "
+                f"{self.folder}: no features are stored for {keys[places.index(None)]!r}; "
                 "run the command that fills the store again"
-            ) from None
-        return self._rows[places]  # (len(keys), *shape)
+            )
+        return self.take([place for place in places if place is not None])  # (len(keys), *shape)
+
+    def place(self, key: str) -> int | None:
+        """Where a key's row is, for :meth:`take`; ``None`` where it has none."""
+        return self._row_of.get(key)
+
+    def take(self, places: Sequence[int]) -> NDArray[Any]:
+        """(len(places), *shape), a copy in the order asked for."""
+        import numpy as np
+
+        # take copies whole rows, at the speed of memory; indexing a map is several times slower
+        rows: NDArray[Any] = np.take(self._rows, np.asarray(places, dtype=np.intp), axis=0)
+        return np.asarray(rows)  # a plain array: the copy is no longer mapped
 
 
 class FeatureStoreWriter:
@@ -175,6 +192,15 @@ class FeatureStoreWriter:
             for key, stamp in zip(keys, stamps, strict=True)
         ]
         _write_through(self._keys, "".join(lines).encode())
+
+
+def _read_ahead(rows: NDArray[Any]) -> None:
+    """Ask the system, where it can be asked, to read a map's file before it is needed."""
+    import mmap
+
+    mapped = getattr(rows, "_mmap", None)
+    if mapped is not None and hasattr(mmap, "MADV_WILLNEED"):
+        mapped.madvise(mmap.MADV_WILLNEED)
 
 
 def _write_meta(folder: Path, fingerprint: str, shape: Sequence[int], dtype: Precision) -> None:

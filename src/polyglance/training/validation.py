@@ -67,10 +67,9 @@ class Validator:
         embeddings: list[Tensor] = []
         for start in range(0, len(self._records), BATCH):
             loaded = source.load(range(start, min(start + BATCH, len(self._records))))
-            if loaded:
-                pictures += loaded
-                images = torch.stack(list(loaded.values()))  # (batch, ...)
-                embeddings.append(system.encode_images(images).embedding.float())
+            if loaded.indices:
+                pictures += loaded.indices
+                embeddings.append(system.encode_images(loaded.images).embedding.float())
         if not pictures:
             raise PictureError(f"none of the {len(self._records)} validation pictures can be read")
         return pictures, torch.cat(embeddings)
