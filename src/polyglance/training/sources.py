@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING
 
 from polyglance.data.dataset import FeatureSource, PictureSource, PixelSource
 from polyglance.data.feature_building import build_feature_store
+from polyglance.data.feature_store import FeatureStore
+from polyglance.errors import ConfigError
+from polyglance.vision.precomputed import PrecomputedBackbone
 
 if TYPE_CHECKING:
     from polyglance.data.record import Record
@@ -29,12 +32,14 @@ class RunSources:
     """Pictures for training and validation, by whether the backbone is frozen.
 
     With a frozen backbone its features are computed once and read from a store; the store is
-    found again by the backbone's fingerprint, so that later runs start at once.
+    found again by the backbone's fingerprint, so that later runs start at once. Where a
+    :class:`~polyglance.vision.precomputed.PrecomputedBackbone` stands for one, the features come
+    from a store that is there already, and from nothing else.
 
     Args:
         system: whose backbone and preprocessing count.
         records: split → pictures.
-        features: folder of the stores.
+        features: folder of the stores, or the store of precomputed features.
         cache_features: whether to use stores at all.
         workers: decoding threads.
         show_progress: on standard error.
@@ -53,6 +58,7 @@ class RunSources:
         self._system, self._records = system, records
         self._features, self._cache_features = features, cache_features
         self._workers, self._show_progress = workers, show_progress
+        self._backbone = system.parts().get("image.backbone")
         self._stored: dict[tuple[Split, str], FeatureSource] = {}
         self._pixels = {
             split: PixelSource(some, preprocessing=system.preprocessing, workers=workers)
@@ -60,7 +66,15 @@ class RunSources:
         }
 
     def __call__(self, split: Split, backbone_is_frozen: bool) -> PictureSource:
-        """The source for a phase."""
+        """The source for a phase.
+
+        Raises:
+            ConfigError: the pictures have no precomputed features, and the system cannot do
+                without.
+            ModelError: a store is another model's, or its rows are of another size.
+        """
+        if isinstance(self._backbone, PrecomputedBackbone):
+            return self._precomputed(split, self._backbone)
         if not (backbone_is_frozen and self._cache_features):
             return self._pixels[split]
         key = split, self._system.backbone_fingerprint()
@@ -68,10 +82,36 @@ class RunSources:
             self._stored[key] = self._from_store(split, key[1])
         return self._stored[key]
 
-    def tell_skipped(self) -> None:
+    def open_precomputed(folder: Path) -> FeatureStore:
+    """The store of features from files that a recipe names.
+
+    Raises:
+        ConfigError: no store is there.
+    """
+    if not (folder / "meta.json").is_file():
+        raise ConfigError(
+            f"data.features: {folder} is no feature store; a model on precomputed features needs "
+            "the folder that `polyglance data prepare precomp … --store FOLDER` wrote"
+        )
+    return FeatureStore(folder)
+
+
+def tell_skipped(self) -> None:
         """Name the pictures that could not be decoded so far."""
         for source in self._pixels.values():
             tell_skipped(source.skipped)
+
+    def _precomputed(self, split: Split, backbone: PrecomputedBackbone) -> FeatureSource:
+        store, records = open_precomputed(self._features), self._records[split]
+        backbone.check_row(store.shape, str(store.folder))
+        without = [r.id for r in records if r.features is None or r.features not in store]
+        if without:
+            raise ConfigError(
+                f"{len(without)} of {len(records)} pictures for {split} have no row in "
+                f"{store.folder}, such as {without[0]!r}; manifest and store must come from one "
+                "`polyglance data prepare`"
+            )
+        return FeatureSource(records, store=store)
 
     def _from_store(self, split: Split, fingerprint: str) -> FeatureSource:
         was_training = self._system.training
@@ -88,6 +128,20 @@ class RunSources:
         self._system.train(was_training)
         tell_skipped(report.skipped)
         return FeatureSource(self._records[split], store=store)
+
+
+def open_precomputed(folder: Path) -> FeatureStore:
+    """The store of features from files that a recipe names.
+
+    Raises:
+        ConfigError: no store is there.
+    """
+    if not (folder / "meta.json").is_file():
+        raise ConfigError(
+            f"data.features: {folder} is no feature store; a model on precomputed features needs "
+            "the folder that `polyglance data prepare precomp … --store FOLDER` wrote"
+        )
+    return FeatureStore(folder)
 
 
 def tell_skipped(skipped: Mapping[str, str]) -> None:
