@@ -82,21 +82,7 @@ class RunSources:
             self._stored[key] = self._from_store(split, key[1])
         return self._stored[key]
 
-    def open_precomputed(folder: Path) -> FeatureStore:
-    """The store of features from files that a recipe names.
-
-    Raises:
-        ConfigError: no store is there.
-    """
-    if not (folder / "meta.json").is_file():
-        raise ConfigError(
-            f"data.features: {folder} is no feature store; a model on precomputed features needs "
-            "the folder that `polyglance data prepare precomp … --store FOLDER` wrote"
-        )
-    return FeatureStore(folder)
-
-
-def tell_skipped(self) -> None:
+    def tell_skipped(self) -> None:
         """Name the pictures that could not be decoded so far."""
         for source in self._pixels.values():
             tell_skipped(source.skipped)
