@@ -10,6 +10,37 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class TextPairs:
+    """Sentences of one language and their translations into another, with no pictures.
+
+    Attributes:
+        pivots: sentences of the language that every pair of languages has in common.
+        translations: the same sentences in the other language.
+        pivot_language: BCP-47 tag of ``pivots``.
+        language: BCP-47 tag of ``translations``.
+        pivot_ids: (pairs,) int64, equal where two pivots say the very same.
+        translation_ids: (pairs,) int64, equal where two translations do.
+    """
+
+    pivots: list[str]
+    translations: list[str]
+    pivot_language: str
+    language: str
+    pivot_ids: Tensor
+    translation_ids: Tensor
+
+    @property
+    def positives(self) -> Tensor:
+        """(pairs, pairs) bool: which translations say what which pivots say.
+
+        A sentence translates its own line, and every line that is the same on either side.
+        """
+        same_pivot = self.pivot_ids[:, None] == self.pivot_ids[None, :]  # (pairs, pairs)
+        same_translation = self.translation_ids[:, None] == self.translation_ids[None, :]
+        return same_pivot | same_translation
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
     """Pictures and captions, joined by picture id and never by position.
 
@@ -22,6 +53,7 @@ class Batch:
         text_image_ids: (texts,) int64, the picture that each text describes.
         shared: (images, texts) bool or ``None``: further true pairs, where a text is also, word
             for word, a caption of another picture in the batch.
+        parallel: sentences and their translations without pictures, one entry a language pair.
     """
 
     images: Tensor
@@ -30,6 +62,7 @@ class Batch:
     languages: list[str]
     text_image_ids: Tensor
     shared: Tensor | None = None
+    parallel: tuple[TextPairs, ...] = ()
 
     @property
     def positives(self) -> Tensor:

@@ -92,11 +92,17 @@ class DualEncoder(System):
         """The loss of a batch, term by term."""
         images = self.encode_images(batch.images)
         texts = self.encode_texts(self.prepare_texts(batch.texts, batch.languages))
+        return self.cross_modal_loss(images, texts, batch.positives)
+
+    def cross_modal_loss(
+        self, images: Features, texts: Features, positives: Tensor
+    ) -> dict[str, Tensor]:
+        """The loss between pictures and texts; ``positives`` is (images, texts) bool."""
         terms: dict[str, Tensor]
         if isinstance(self.loss, EmbeddingLoss):
-            terms = self.loss(images.embedding, texts.embedding, batch.positives)
+            terms = self.loss(images.embedding, texts.embedding, positives)
         else:
-            terms = self.loss(self.score(images, texts), batch.positives)
+            terms = self.loss(self.score(images, texts), positives)
         return terms
 
     def backbone_fingerprint(self) -> str:
