@@ -37,7 +37,7 @@ def distil(sentences: list[str], folder: Path, *, seed: int = 0) -> None:
 
     torch.manual_seed(seed)
     torch.set_num_threads(1)  # matrices this small are faster on one
-    tokenizer = Tokenizer.train(sentences, kind="bpe", vocabulary_size=VOCABULARY, min_frequency=2)
+    tokenizer = Tokenizer.train(sentences, vocabulary_size=VOCABULARY, min_frequency=2)
     model = new_distilbert(
         vocabulary_size=len(tokenizer),
         pad_id=tokenizer.pad_id,

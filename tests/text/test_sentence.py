@@ -66,7 +66,7 @@ def test_memory_is_bounded_and_rows_stay_right(kept_texts: int) -> None:
     encoder, embedder = build(kept_texts)
     for texts in (["a", "b", "c", "d"], ["d", "e", "a"], ["a", "a", "f"]):
         rows = prepare(encoder, texts)
-        assert len(encoder._rows) <= kept_texts
+        assert len(encoder._kept) <= kept_texts
         assert torch.equal(rows, torch.from_numpy(embedder.embed(texts)))
 
 

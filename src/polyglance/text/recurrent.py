@@ -1,109 +1,141 @@
-"""Word vectors and a gated recurrent unit: the text encoder of VSE++, SCAN and CLMR."""
+"""Words and a gated recurrent unit: the text encoder of VSE++, SCAN, CLMR and LIWE."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
+from sys import intern
 from typing import Literal
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from polyglance.features import Features
 from polyglance.heads import ProjectionHead
 from polyglance.text.base import TextEncoder
+from polyglance.text.distinct import distinct_words
+from polyglance.text.gru import GRU
 from polyglance.text.pooling import masked_mean
-from polyglance.text.tokenizer import FILE_NAME, Tokenizer
-from polyglance.text.word_vectors import WordVectors
+from polyglance.text.segment import END, PAD, START, Segmenter
+from polyglance.text.words import WordEmbedding
+
+KEPT_TEXTS = 2**18  # whose words are remembered: about 100 MB of captions
+
+Pooling = Literal["last", "mean", "unpacked"]
 
 
 class RecurrentTextEncoder(TextEncoder):
-    """Word vectors → packed (Bi)GRU → one vector → the joint space.
+    """Segmenter → words' vectors → packed (Bi)GRU → one vector → the joint space.
 
-    With one direction, ``last`` pooling and no head it is the text side of VSE++ (Faghri et al.
-    2018); with two, whose states are averaged, that of SCAN (Lee et al. 2018, word by word) and of
-    CLMR (Wehrmann et al. 2019, section 2.1).
+    With learned words, one direction and no head it is the text side of VSE++ (Faghri et al.
+    2018); with two directions, whose states are averaged, and its words kept, that of SCAN (Lee et
+    al. 2018); with two and ``last`` pooling that of CLMR and, with words made of characters, of
+    LIWE (Wehrmann et al. 2019, sections 2.1 and 2.2).
 
-    Sequences are packed, so that neither direction reads padding and an embedding does not depend
-    on the texts beside it.
+    Each distinct word of a batch is embedded once. Texts are packed, so that neither direction
+    reads padding and an embedding does not depend on the texts beside it. The exception is
+    ``unpacked`` pooling, for weights of the official LIWE code: there the backward direction reads
+    the padding of the batch first, and both directions' average at a text's last word is taken, so
+    that it does depend on the longest text beside it.
 
     Args:
-        tokenizer: of words.
-        words: one vector a token of ``tokenizer``.
+        segmenter: texts → words.
+        words: words → vectors.
         hidden_size: of the state in each direction.
         bidirectional: read both ways and average.
         pooling: ``last``, the state that a direction ends in (the first word's, for the one that
-            reads backwards); or ``mean`` over the words.
+            reads backwards); ``mean`` over the words; or ``unpacked``.
         head: into the joint space; without one the pooled state itself is normalised.
         keep_tokens: also return each word in the joint space, for matching by words.
-        dropout: probability, on the word vectors.
-        max_length: tokens; the rest of a text is not read.
+        dropout: probability, on the words' vectors; a word loses the same numbers wherever it
+            stands in the batch.
+        max_length: words, with the marks around a text; the rest of a text is not read.
 
     Raises:
-        ValueError: there are fewer word vectors than tokens.
+        ValueError: ``max_length`` leaves no room for a word.
     """
 
     def __init__(
         self,
         *,
-        tokenizer: Tokenizer,
-        words: WordVectors,
+        segmenter: Segmenter,
+        words: WordEmbedding,
         hidden_size: int = 1024,
         bidirectional: bool = True,
-        pooling: Literal["last", "mean"] = "last",
+        pooling: Pooling = "last",
         head: ProjectionHead | None = None,
         keep_tokens: bool = False,
         dropout: float = 0.0,
         max_length: int = 64,
     ) -> None:
         super().__init__()
-        if len(words.vectors) < len(tokenizer):
-            raise ValueError(f"{len(words.vectors)} word vectors for {len(tokenizer)} tokens")
+        if max_length < 3:
+            raise ValueError(f"max_length {max_length} leaves no room beside {START} and {END}")
         self.dimension = hidden_size if head is None else head.dimension
-        self.tokenizer = tokenizer
+        self.segmenter = segmenter
         self.max_length = max_length
         self.pooling = pooling
         self.keep_tokens = keep_tokens
         self.words = words
         self.dropout = nn.Dropout(dropout)
-        self.gru = nn.GRU(
-            words.dimension, hidden_size, batch_first=True, bidirectional=bidirectional
+        self.gru = GRU(
+            input_size=words.dimension, hidden_size=hidden_size, bidirectional=bidirectional
         )
         self.head = head
+        self._words = lru_cache(maxsize=KEPT_TEXTS)(self._segment)
 
     def prepare(self, texts: Sequence[str], languages: Sequence[str]) -> dict[str, Tensor]:
-        """``ids`` int64 and ``mask`` bool, both (texts, length)."""
-        ids, mask = self.tokenizer.encode_batch(texts, languages, max_length=self.max_length)
-        return {"ids": ids, "mask": mask}
+        """``index`` (texts, words) and ``lengths`` (texts,), both int64, rows of a table of words.
+
+        With them go the tensors that the words' embedding makes of that table, first axis
+        (distinct words,). Padding is a word of it only where it is going to be read.
+        """
+        segmented = list(map(self._words, texts, languages))
+        first = [PAD] if self.pooling == "unpacked" else [START, END]
+        distinct, index, lengths = distinct_words(segmented, first=first)
+        return {"index": index, "lengths": lengths, **self.words.prepare(distinct)}
 
     def forward(self, inputs: dict[str, Tensor]) -> Features:
         """Encode what :meth:`prepare` returned; tensors are moved to where the weights are.
 
         Shapes: texts n, words w, hidden size h, directions d (1 or 2).
         """
-        device = self.words.vectors.device
-        ids, mask = inputs["ids"].to(device), inputs["mask"].to(device)  # (n, w) each
-        words = self.dropout(self.words(ids))  # (n, w, word dimension)
-        packed = pack_padded_sequence(
-            words, inputs["mask"].sum(dim=1).cpu(), batch_first=True, enforce_sorted=False
-        )
-        packed_states, last = self.gru(packed)  # last: (d, n, h)
-        states, _ = pad_packed_sequence(packed_states, batch_first=True, total_length=ids.shape[1])
-        states = states.reshape(*ids.shape, len(last), -1).mean(dim=2)  # (n, w, h)
-        pooled = last.mean(dim=0) if self.pooling == "last" else masked_mean(states, mask)
+        device = self.gru.weight_hidden.device
+        moved = {name: tensor.to(device) for name, tensor in inputs.items()}
+        index, lengths = moved.pop("index"), moved.pop("lengths")  # (n, w), (n,)
+        table = self.dropout(self.words(moved))  # (distinct words, word dimension)
+        if self.pooling == "last" and not self.keep_tokens:
+            last = self.gru.last(table, index, lengths)  # (d, n, h)
+            return Features(self._project(last.mean(dim=0)))
+        mask = torch.arange(index.shape[1], device=device) < lengths[:, None]  # (n, w)
+        read = torch.full_like(lengths, index.shape[1]) if self.pooling == "unpacked" else lengths
+        states, last = self.gru(table, index, read)  # (n, w, d, h), (d, n, h)
+        states = states.mean(dim=2)  # (n, w, h)
+        match self.pooling:
+            case "last":
+                pooled = last.mean(dim=0)  # (n, h)
+            case "mean":
+                pooled = masked_mean(states, mask)
+            case "unpacked":
+                pooled = states[torch.arange(len(lengths), device=device), lengths - 1]
         if not self.keep_tokens:
             return Features(self._project(pooled))
         return Features(self._project(pooled), self._project(states), mask)
 
     def save_tokenizer(self, folder: Path) -> None:
-        """As ``tokenizer.json``."""
-        self.tokenizer.save(folder / FILE_NAME)
+        """What the words' embedding needs, such as ``vocabulary.json`` or ``alphabet.json``."""
+        self.words.save(folder)
 
     def parts(self) -> dict[str, nn.Module]:
-        """``encoder``: vectors and GRU; ``head`` where there is one."""
+        """``encoder``: words and GRU; ``head`` where there is one."""
         encoder = nn.ModuleList([self.words, self.gru])
         return {"encoder": encoder} | ({} if self.head is None else {"head": self.head})
+
+    def _segment(self, text: str, language: str) -> tuple[str, ...]:
+        words = self.segmenter.words(text, language)[: self.max_length - 2]
+        return (START, *map(intern, words), END)  # one string a word, however many texts have it
 
     def _project(self, states: Tensor) -> Tensor:
         """(..., hidden size) → (..., dimension) with unit rows."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
@@ -15,6 +14,7 @@ from polyglance.data.text import normalise_text
 from polyglance.features import Features
 from polyglance.heads import ProjectionHead
 from polyglance.text.base import TextEncoder
+from polyglance.text.kept_rows import KeptRows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -54,14 +54,10 @@ class SentenceTextEncoder(TextEncoder):
         kept_texts: int = 100_000,
     ) -> None:
         super().__init__()
-        if kept_texts < 0:
-            raise ValueError(f"kept_texts is {kept_texts}; 0 keeps none")
         self.dimension = head.dimension
         self.encoder = encoder
         self.head = head
-        self.kept_texts = kept_texts
-        self._rows: dict[str, NDArray[np.float32]] = {}
-        self._changing = threading.Lock()
+        self._kept = KeptRows["NDArray[np.float32]"](kept_texts)
 
     def prepare(
         self,
@@ -69,16 +65,9 @@ class SentenceTextEncoder(TextEncoder):
         languages: Sequence[str],  # noqa: ARG002
     ) -> dict[str, Tensor]:
         """``embeddings`` float32 (texts, encoder's dimension); the encoder needs no language."""
-        texts = [normalise_text(text) for text in texts]
-        with self._changing:
-            rows = {text: self._rows[text] for text in texts if text in self._rows}
-        missing = list(dict.fromkeys(text for text in texts if text not in rows))
-        if missing:
-            rows.update(zip(missing, self.encoder.embed(missing), strict=True))
-            self._keep(missing, rows)
+        rows = self._kept.get([normalise_text(text) for text in texts], self._embed)
         empty = np.empty((0, self.encoder.dimension), np.float32)
-        stacked = np.stack([rows[text] for text in texts]) if texts else empty
-        return {"embeddings": torch.from_numpy(stacked)}
+        return {"embeddings": torch.from_numpy(np.stack(rows) if rows else empty)}
 
     def forward(self, inputs: dict[str, Tensor]) -> Features:
         """(texts, encoder's dimension) → Features; moved to where the weights are."""
@@ -89,12 +78,9 @@ class SentenceTextEncoder(TextEncoder):
         """``head`` alone: the encoder never learns."""
         return {"head": self.head}
 
-    def _keep(self, texts: Iterable[str], rows: dict[str, NDArray[np.float32]]) -> None:
-        with self._changing:
-            for text in texts:
-                self._rows[text] = rows[text].copy()  # not a view that holds its whole batch
-            while len(self._rows) > self.kept_texts:
-                del self._rows[next(iter(self._rows))]
+    def _embed(self, texts: list[str]) -> Iterable[NDArray[np.float32]]:
+        rows = self.encoder.embed(texts)
+        return (row.copy() for row in rows)  # not views that hold their whole batch
 
 
 class ResidualHead(nn.Module):

@@ -6,7 +6,6 @@ import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Literal
 
 import torch
 from tokenizers import Tokenizer as Backend
@@ -15,8 +14,8 @@ from torch import Tensor
 from polyglance.data.language import primary_language
 from polyglance.data.text import normalise_text
 from polyglance.errors import ModelError
+from polyglance.text.byte_pairs import BYTES, SPECIAL, byte_pairs
 from polyglance.text.hub import cannot_load
-from polyglance.text.vocabulary import BYTES, SPECIAL, byte_pairs, word_level
 
 FILE_NAME = "tokenizer.json"
 
@@ -131,38 +130,37 @@ class Tokenizer:
         cls,
         texts: Iterable[str],
         *,
-        kind: Literal["word", "bpe"] = "word",
         vocabulary_size: int = 16_000,
         min_frequency: int = 2,
         lowercase: bool = True,
         languages: Sequence[str] = (),
     ) -> Tokenizer:
-        """Learn a vocabulary; the same texts, in any order, give the same tokenizer.
+        """Learn byte pairs; the same texts, in any order, give the same tokenizer.
+
+        See :mod:`polyglance.text.byte_pairs`.
 
         Args:
             texts: of the training split only.
-            kind: whole words, or byte pairs; see :mod:`polyglance.text.vocabulary`.
             vocabulary_size: at most, special tokens included.
-            min_frequency: occurrences that a word, or a merge, must have.
+            min_frequency: occurrences that a merge must have.
             lowercase: fold case.
             languages: tags that get a token of their own by their primary subtag, so ``no`` and
                 ``no-x-engine`` share one; all others share another. Without any, texts carry no
                 language.
 
         Raises:
-            ValueError: the vocabulary is too small for its special tokens (and bytes).
+            ValueError: the vocabulary is too small for its special tokens and the bytes.
         """
         primaries = sorted({primary_language(tag) for tag in languages} - {"und"})
         tags = ["und", *primaries] if primaries else []
         special = [*SPECIAL, *(f"<language:{tag}>" for tag in tags)]
-        taken = len(special) + (BYTES if kind == "bpe" else 0)
+        taken = len(special) + BYTES
         if vocabulary_size <= taken:
             raise ValueError(
-                f"vocabulary_size {vocabulary_size} leaves no room beside {taken} special tokens"
-                + (" and bytes" if kind == "bpe" else "")
+                f"vocabulary_size {vocabulary_size} leaves no room beside {taken} special tokens "
+                "and bytes"
             )
-        learn = byte_pairs if kind == "bpe" else word_level
-        backend = learn(
+        backend = byte_pairs(
             (_readable(text) for text in texts),
             vocabulary_size=vocabulary_size,
             min_frequency=min_frequency,

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 ARCHITECTURE = "text-architecture.json"
 
-ARCHITECTURE = "text-architecture.json"
-
 
 class TransformerTextEncoder(TextEncoder):
     """DistilBERT, BERT, XLM-R or a like model → one vector → the joint space.
@@ -89,8 +87,7 @@ class TransformerTextEncoder(TextEncoder):
     def save_tokenizer(self, folder: Path) -> None:
         """As ``tokenizer.json``, and the model's architecture for :func:`load_architecture`."""
         self.tokenizer.save(folder / FILE_NAME)
-        described = json.dumps(self.model.config.to_dict(), indent=2, default=str)
-        (folder / ARCHITECTURE).write_text(described + "\n", encoding="utf-8")
+        save_architecture(self.model, folder)
 
     def parts(self) -> dict[str, nn.Module]:
         """``encoder``: the transformer; ``head``."""
@@ -125,6 +122,12 @@ def load_transformer(name: str | Path, *, local_files_only: bool = True) -> PreT
             "whole model there anew with save_pretrained"
         )
     return _as_text_encoder(model, name)
+
+
+def save_architecture(model: PreTrainedModel, folder: Path) -> None:
+    """Write ``text-architecture.json`` into a checkpoint's folder."""
+    described = json.dumps(model.config.to_dict(), indent=2, default=str)
+    (folder / ARCHITECTURE).write_text(described + "\n", encoding="utf-8")
 
 
 def load_architecture(folder: Path) -> PreTrainedModel:

@@ -1,109 +1,105 @@
-"""Where words begin and end, and how a vocabulary is learned from texts.
-
-Segmentation, after Unicode compatibility folding (NFKC: full-width digits, ligatures) and, unless
-told otherwise, lower case:
-
-- white space separates; a punctuation mark stands alone (``l'homme`` → ``l ' homme``);
-- Han, kana, Thai, Lao, Khmer and Burmese, which are written without spaces, go by character, with
-  the marks that belong to it (words only; byte pairs find longer units in them by themselves);
-- an emoji stands alone, whole with its skin tone and its zero-width joiners; so does a flag.
-"""
+"""The words that a model knows, in the JSON layout of VSE++ and SCAN."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import json
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 
-from tokenizers import (
-    Regex,
-    Tokenizer,
-    decoders,
-    models,
-    normalizers,
-    pre_tokenizers,
-    processors,
-    trainers,
-)
+import torch
+from torch import Tensor
 
-PAD, UNKNOWN, START, END = SPECIAL = ("<pad>", "<unk>", "<start>", "<end>")
-BYTES = 256
+from polyglance.errors import ModelError
+from polyglance.text.segment import END, PAD, START
 
-_MARKS = r"[\p{M}\x{1F3FB}-\x{1F3FF}\x{E0020}-\x{E007F}]*"  # accents, skin tones, flag letters
-_FLAG = r"[\x{1F1E6}-\x{1F1FF}]{2}"
-_EMOJI = rf"{_FLAG}|\p{{So}}{_MARKS}(?:\x{{200D}}\p{{So}}{_MARKS})*"
-_SPACELESS = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]\p{M}*"
+FILE_NAME = "vocabulary.json"
+UNKNOWN = "<unk>"
+SPECIAL = (PAD, START, END, UNKNOWN)  # ids 0 to 3, in the order of the official files
 
 
-def word_level(
-    texts: Iterator[str],
-    *,
-    vocabulary_size: int,
-    min_frequency: int,
-    special: Sequence[str],
-    lowercase: bool,
-) -> Tokenizer:
-    """Whole words; those below ``min_frequency`` or beyond ``vocabulary_size`` are unknown."""
-    tokenizer = Tokenizer(models.WordLevel(unk_token=UNKNOWN))
-    tokenizer.normalizer = _folding(lowercase)
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [
-            pre_tokenizers.WhitespaceSplit(),
-            pre_tokenizers.Split(Regex(f"{_SPACELESS}|{_EMOJI}"), "isolated"),
-            pre_tokenizers.Punctuation(),
-        ]
-    )
-    trainer = trainers.WordLevelTrainer(
-        vocab_size=vocabulary_size,
-        min_frequency=min_frequency,
-        special_tokens=list(special),
-        show_progress=False,
-    )
-    tokenizer.train_from_iterator(texts, trainer)
-    return _surrounded(tokenizer)
+class Vocabulary:
+    """Words and their ids.
+
+    The file is an object with ``word2idx``, ``idx2word`` and ``idx``, the number of words (Lee et
+    al. 2018 publish theirs so).
+
+    Args:
+        words: all of them, each once; a word's place is its id. ``<unk>`` is among them.
+
+    Raises:
+        ValueError: a word stands twice, or ``<unk>`` is missing.
+    """
+
+    def __init__(self, words: Sequence[str]) -> None:
+        self._ids = {word: number for number, word in enumerate(words)}
+        if len(self._ids) < len(words):
+            raise ValueError("a word of the vocabulary stands twice")
+        if UNKNOWN not in self._ids:
+            raise ValueError(f"the vocabulary lacks {UNKNOWN}, the word for all others")
+
+    @classmethod
+    def of(cls, words: Iterable[str], *, min_frequency: int = 4) -> Vocabulary:
+        """The words of the training captions that occur ``min_frequency`` times, by the alphabet.
+
+        Unlike the official vocabularies (VSE++ issue 29), it must not be shown any test caption.
+        """
+        counts = Counter(words)
+        kept = sorted(word for word, count in counts.items() if count >= min_frequency)
+        return cls([*SPECIAL, *(word for word in kept if word not in SPECIAL)])
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    @property
+    def words(self) -> list[str]:
+        """All words, by id."""
+        return list(self._ids)
+
+    def ids(self, words: Sequence[str]) -> Tensor:
+        """(words,) int64; unknown words have the id of ``<unk>``."""
+        unknown = self._ids[UNKNOWN]
+        return torch.tensor([self._ids.get(word, unknown) for word in words], dtype=torch.int64)
+
+    def save(self, path: Path) -> None:
+        """Write the official layout."""
+        described = {
+            "word2idx": self._ids,
+            "idx2word": {number: word for word, number in self._ids.items()},
+            "idx": len(self._ids),
+        }
+        path.write_text(json.dumps(described, ensure_ascii=False) + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: Path) -> Vocabulary:
+        """Read what :meth:`save` or the official code wrote.
+
+        Raises:
+            ModelError: the file is absent, or no vocabulary.
+        """
+        return cls(read_word2idx(path, needed=(UNKNOWN,)))
 
 
-def byte_pairs(
-    texts: Iterator[str],
-    *,
-    vocabulary_size: int,
-    min_frequency: int,
-    special: Sequence[str],
-    lowercase: bool,
-) -> Tokenizer:
-    """Byte-pair encoding (Sennrich et al. 2016) over UTF-8 bytes: nothing is ever unknown."""
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.normalizer = _folding(lowercase)
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [
-            pre_tokenizers.WhitespaceSplit(),
-            pre_tokenizers.Split(Regex(_EMOJI), "isolated"),
-            pre_tokenizers.Punctuation(),
-            pre_tokenizers.ByteLevel(add_prefix_space=True, use_regex=False),
-        ]
-    )
-    tokenizer.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=vocabulary_size,
-        min_frequency=min_frequency,
-        special_tokens=list(special),
-        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
-        show_progress=False,
-    )
-    tokenizer.train_from_iterator(texts, trainer)
-    return _surrounded(tokenizer)
+def read_word2idx(path: Path, *, needed: Sequence[str]) -> list[str]:
+    """The keys of a file's ``word2idx``, by id.
 
-
-def _folding(lowercase: bool) -> normalizers.Normalizer:
-    steps: list[normalizers.Normalizer] = [normalizers.NFKC()]
-    if lowercase:
-        steps.append(normalizers.Lowercase())
-    return normalizers.Sequence(steps)
-
-
-def _surrounded(tokenizer: Tokenizer) -> Tokenizer:
-    """Put ``<start>`` and ``<end>`` around every text, and pad with ``<pad>``."""
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single=f"{START} $A {END}",
-        special_tokens=[(token, tokenizer.token_to_id(token)) for token in (START, END)],
-    )
-    tokenizer.enable_padding(pad_id=tokenizer.token_to_id(PAD), pad_token=PAD)
-    return tokenizer
+    Raises:
+        ModelError: the file is absent or damaged, its ids are not 0, 1, 2 …, or it lacks a word
+            that is ``needed``.
+    """
+    try:
+        ids = json.loads(path.read_text(encoding="utf-8"))["word2idx"]
+        words = sorted(ids, key=ids.__getitem__)
+        gaps = [ids[word] for word in words] != list(range(len(words)))
+    except FileNotFoundError:
+        raise ModelError(f"{path} is missing; copy the checkpoint's folder whole") from None
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ModelError(
+            f"{path} is no vocabulary ({type(error).__name__}: {error}); it should be an object "
+            "with word2idx, as VSE++, SCAN and LAVSE write it"
+        ) from None
+    if gaps:
+        raise ModelError(f"{path}: the ids in word2idx are not 0, 1, 2 …; restore the file")
+    if missing := [word for word in needed if word not in ids]:
+        raise ModelError(f"{path}: word2idx lacks {', '.join(missing)}; restore the file")
+    return words

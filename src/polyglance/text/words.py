@@ -1,0 +1,36 @@
+"""The contract of everything that turns words into vectors."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+
+from torch import Tensor, nn
+
+
+class WordEmbedding(nn.Module, ABC):
+    """Distinct words in, one vector each out, in the two steps of a text encoder.
+
+    A text encoder gives each distinct word of a batch once, however often its texts repeat it, and
+    the marks that stand around texts (:data:`~polyglance.text.segment.MARKS`) as words like others.
+    In evaluation mode a word's vector depends on that word alone.
+    """
+
+    dimension: int
+
+    @abstractmethod
+    def prepare(self, words: Sequence[str]) -> dict[str, Tensor]:
+        """Tensors for distinct words, first axis (words,), without gradients."""
+
+    @abstractmethod
+    def forward(self, inputs: dict[str, Tensor]) -> Tensor:
+        """What ``prepare`` returned → (words, dimension)."""
+
+    @abstractmethod
+    def save(self, folder: Path) -> None:
+        """Write what ``prepare`` needs into a checkpoint's folder, if anything."""
+
+    def parameter_count(self) -> int:
+        """How many numbers of it learn, every one counted: biases and normalisation too."""
+        return sum(parameter.numel() for parameter in self.parameters())
