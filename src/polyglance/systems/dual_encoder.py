@@ -53,7 +53,7 @@ class DualEncoder(System):
         towers: dict[str, Tower],
     ) -> None:
         super().__init__()
-        dimension = image.head.dimension
+        dimension = image.dimension
         if dimension != text.dimension:
             raise ValueError(f"images end in {dimension} dimensions, texts in {text.dimension}")
         self.image = image
@@ -66,7 +66,7 @@ class DualEncoder(System):
         self.dimension = dimension
 
     def backbone_features(self, pixels: Tensor) -> Tensor:
-        """(batch, 3, h, w) uint8 → the grid or the pooled vector, whichever the pooling reads."""
+        """(batch, 3, h, w) uint8 → the grid or the pooled vector, whichever is read."""
         return self.image.backbone_features(pixels)
 
     def encode_images(self, images: Tensor) -> Features:
@@ -110,7 +110,7 @@ class DualEncoder(System):
         return combined_fingerprint(
             self._backbone_weights(),
             repr(self.preprocessing),
-            "pooled" if self.image.pooling is None else "grid",
+            self.image.keeps,
         )
 
     def _backbone_weights(self) -> str:
@@ -123,15 +123,10 @@ class DualEncoder(System):
         """Backbone, image head, text encoder, text head and loss, as far as they exist."""
         return {
             "image.backbone": self.image.backbone,
-            "image.head": self._image_head(),
+            "image.head": self.image.learned(),
             **{f"text.{name}": module for name, module in self.text.parts().items()},
             "loss": self.loss,
         }
-
-    def _image_head(self) -> nn.Module:
-        if self.image.pooling is None:
-            return self.image.head
-        return nn.ModuleList([self.image.pooling, self.image.head])
 
     def save_assets(self, folder: Path) -> None:
         """The tokenizer, and the architectures of transformers models."""

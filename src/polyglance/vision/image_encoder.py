@@ -1,15 +1,16 @@
-"""Backbone, pooling and projection: a picture in the joint space."""
+"""Image encoders: a backbone, and what is learned on top of it."""
 
 from __future__ import annotations
 
-from typing import Self
+from abc import ABC, abstractmethod
+from typing import Literal, Self
 
 import torch
 from torch import Tensor, nn
 
 from polyglance.features import Features
 from polyglance.heads import ProjectionHead
-from polyglance.vision.base import Backbone, BackboneFeatures
+from polyglance.vision.base import Backbone
 from polyglance.vision.pooling import GridPooling
 
 PICTURES_PER_THREAD = 8
@@ -18,35 +19,31 @@ processor's cache. In CPU time of one thread, bfloat16, eights beat batches of 3
 ResNet-50 and by 2.2 with EfficientNet-Lite0."""
 
 
-class ImageEncoder(nn.Module):
+class ImageEncoder(nn.Module, ABC):
     """Pixels, or what the backbone made of them earlier, to :class:`Features`.
 
     Args:
         backbone: frozen where none of its parameters requires a gradient; it then stays in
             evaluation mode and runs without a graph.
-        pooling: over the backbone's grid; ``None`` takes the backbone's own pooled vector.
-        head: projects the pooled vector, and each cell where ``with_tokens``.
-        with_tokens: whether to return the projected cells as ``tokens``; needs a ``pooling``.
-
-    Raises:
-        ValueError: ``with_tokens`` without a grid to take them from.
+        dimension: of the joint space.
+        keeps: what of the backbone's features is read, and kept in a feature store.
     """
 
     def __init__(
-        self,
-        *,
-        backbone: Backbone,
-        pooling: GridPooling | None,
-        head: ProjectionHead,
-        with_tokens: bool = False,
+        self, *, backbone: Backbone, dimension: int, keeps: Literal["grid", "pooled"]
     ) -> None:
         super().__init__()
-        if with_tokens and pooling is None:
-            raise ValueError("with_tokens needs a pooling over the grid, not the pooled vector")
         self.backbone = backbone
-        self.pooling = pooling
-        self.head = head
-        self.with_tokens = with_tokens
+        self.dimension = dimension
+        self.keeps = keeps
+
+    @abstractmethod
+    def forward(self, images: Tensor) -> Features:
+        """Encode pixels (uint8) or the result of :meth:`backbone_features` (floating point)."""
+
+    @abstractmethod
+    def learned(self) -> nn.Module:
+        """Everything behind the backbone."""
 
     @property
     def is_frozen(self) -> bool:
@@ -67,19 +64,49 @@ class ImageEncoder(nn.Module):
             pixels: (batch, 3, height, width) uint8.
 
         Returns:
-            The grid (batch, channels, rows, columns) where there is a pooling, else the pooled
-            vector (batch, channels).
+            The grid (batch, channels, rows, columns) or the pooled vector (batch, channels), as
+            ``keeps`` says.
         """
         frozen = self.is_frozen
         few = len(pixels)
         if frozen and pixels.device.type == "cpu":
             few = PICTURES_PER_THREAD * torch.get_num_threads()
         with torch.set_grad_enabled(torch.is_grad_enabled() and not frozen):
-            parts = [self._kept(self.backbone(part)) for part in torch.split(pixels, max(few, 1))]
+            parts = [
+                getattr(self.backbone(part), self.keeps)
+                for part in torch.split(pixels, max(few, 1))
+            ]
         return parts[0] if len(parts) == 1 else torch.cat(parts)
 
-    def _kept(self, features: BackboneFeatures) -> Tensor:
-        return features.pooled if self.pooling is None else features.grid
+    def read(self, images: Tensor) -> Tensor:
+        """Pixels or kept features → kept features, in the number format that learns.
+
+        Stores keep half precision.
+        """
+        kept = self.backbone_features(images) if images.dtype == torch.uint8 else images
+        return kept.to(next(self.learned().parameters()).dtype)
+
+
+class PooledImageEncoder(ImageEncoder):
+    """Backbone, pooling and projection: a picture as one vector.
+
+    Args:
+        backbone: see :class:`ImageEncoder`.
+        pooling: over the backbone's grid; ``None`` takes the backbone's own pooled vector.
+        head: projects the pooled vector.
+    """
+
+    def __init__(
+        self, *, backbone: Backbone, pooling: GridPooling | None, head: ProjectionHead
+    ) -> None:
+        keeps: Literal["grid", "pooled"] = "pooled" if pooling is None else "grid"
+        super().__init__(backbone=backbone, dimension=head.dimension, keeps=keeps)
+        self.pooling = pooling
+        self.head = head
+
+    def learned(self) -> nn.Module:
+        """Pooling and projection."""
+        return self.head if self.pooling is None else nn.ModuleList([self.pooling, self.head])
 
     def forward(self, images: Tensor) -> Features:
         """Encode pixels (uint8) or the result of :meth:`backbone_features` (floating point).
@@ -88,17 +115,6 @@ class ImageEncoder(nn.Module):
             images: (batch, 3, height, width) uint8, (batch, channels, rows, columns), or
                 (batch, channels).
         """
-        kept = self.backbone_features(images) if images.dtype == torch.uint8 else images
-        kept = kept.to(self.head_dtype)
+        kept = self.read(images)
         pooled = kept if self.pooling is None else self.pooling(kept)  # (batch, channels)
-        embedding = self.head(pooled)  # (batch, dim)
-        if not self.with_tokens:
-            return Features(embedding=embedding)
-        tokens = self.head(kept.flatten(2).transpose(1, 2))  # (batch, rows · columns, dim)
-        mask = torch.ones(tokens.shape[:2], dtype=torch.bool, device=tokens.device)
-        return Features(embedding=embedding, tokens=tokens, mask=mask)
-
-    @property
-    def head_dtype(self) -> torch.dtype:
-        """Stores keep half precision; the head computes in its own."""
-        return next(self.head.parameters()).dtype
+        return Features(embedding=self.head(pooled))  # (batch, dimension)

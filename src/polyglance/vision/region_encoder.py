@@ -1,0 +1,94 @@
+"""A picture as regions: non-local block, projection of each region, mean."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from polyglance.features import Features
+from polyglance.precision import at_least_float32, full_precision
+from polyglance.vision.base import Backbone
+from polyglance.vision.image_encoder import ImageEncoder
+from polyglance.vision.non_local import NEGATIVE_SLOPE, NonLocal
+
+
+class RegionEncoder(ImageEncoder):
+    """Regions of a picture in the joint space, and their mean.
+
+    The image side of Wehrmann et al. (ICCV 2019, section 2.3): regions → non-local block →
+    one-dimensional convolution with a kernel of one → average. Without block and activation it is
+    that of SCAN (Lee et al., ECCV 2018, section 3.2), which compares the regions themselves.
+
+    Regions are the cells of a backbone's grid, or come as such; a region of zeros is padding. It
+    takes part in nothing, so that an embedding does not depend on how many regions the pictures
+    beside it have.
+
+    Args:
+        backbone: see :class:`ImageEncoder`.
+        non_local: over the regions; ``None`` for no block.
+        dimension: of the joint space.
+        activation: a leaky rectifier of slope .1 behind the projection.
+        normalise_regions: bring each projected region to unit length before the mean.
+        keep_tokens: hand on the projected regions as ``tokens``, with their ``mask``.
+        dropout: probability, on the backbone's channels.
+    """
+
+    def __init__(
+        self,
+        *,
+        backbone: Backbone,
+        non_local: NonLocal | None,
+        dimension: int,
+        activation: bool = True,
+        normalise_regions: bool = True,
+        keep_tokens: bool = False,
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__(backbone=backbone, dimension=dimension, keeps="grid")
+        channels = backbone.channels if non_local is None else non_local.output_channels
+        self.dropout = nn.Dropout(dropout)
+        self.non_local = non_local
+        self.projection = nn.Linear(channels, dimension)
+        self.activation = activation
+        self.normalise_regions = normalise_regions
+        self.keep_tokens = keep_tokens
+
+    def learned(self) -> nn.Module:
+        """Non-local block and projection."""
+        if self.non_local is None:
+            return self.projection
+        return nn.ModuleList([self.non_local, self.projection])
+
+    def forward(self, images: Tensor) -> Features:
+        """Encode pixels (uint8), or a grid or regions (floating point).
+
+        Args:
+            images: (batch, 3, height, width) uint8, (batch, channels, rows, columns), or
+                (batch, regions, channels).
+        """
+        kept = self.read(images)
+        regions = kept.flatten(2).mT if kept.dim() == 4 else kept  # (batch, regions, channels)
+        mask = regions.detach().any(-1)  # (batch, regions)
+        projected = self._project(regions, mask)  # (batch, regions, dimension)
+        weights = mask / mask.sum(1, keepdim=True).clamp(min=1)  # (batch, regions)
+        tokens = None
+        with full_precision(projected):
+            if self.normalise_regions:
+                lengths = projected.norm(dim=-1).clamp(min=1e-12)  # (batch, regions)
+                weights = weights / lengths  # one product for the mean, without the unit vectors
+            mean = torch.einsum("br,brd->bd", weights, projected)  # (batch, dimension)
+            if self.keep_tokens:
+                tokens = projected / lengths[..., None] if self.normalise_regions else projected
+        embedding = functional.normalize(mean, dim=-1)
+        return Features(embedding=embedding, tokens=tokens, mask=mask if self.keep_tokens else None)
+
+    def _project(self, regions: Tensor, mask: Tensor) -> Tensor:
+        """(batch, regions, channels) → (batch, regions, dimension), float32 or better."""
+        regions = self.dropout(regions)
+        if self.non_local is not None:
+            regions = self.non_local(regions, mask)
+        projected = self.projection(regions)
+        if self.activation:
+            projected = functional.leaky_relu(projected, NEGATIVE_SLOPE)
+        return at_least_float32(projected)
