@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from polyglance.heads import ProjectionHead
-from polyglance.vision.image_encoder import PICTURES_PER_THREAD, ImageEncoder
+from polyglance.vision.image_encoder import PICTURES_PER_THREAD, PooledImageEncoder
 from polyglance.vision.pooling import AttentionPooling, GridPooling, MeanPooling
 from polyglance.vision.preprocessing import Preprocessing
 from polyglance.vision.resnet import ResNet
@@ -14,7 +14,7 @@ PIXELS = torch.randint(
 )
 
 
-def encoder(pooling: GridPooling | None, *, with_tokens: bool = False) -> ImageEncoder:
+def encoder(pooling: GridPooling | None) -> PooledImageEncoder:
     torch.manual_seed(0)
     backbone = ResNet(
         depths=(1, 1),
@@ -24,7 +24,7 @@ def encoder(pooling: GridPooling | None, *, with_tokens: bool = False) -> ImageE
         preprocessing=Preprocessing(size=64),
     )
     head = ProjectionHead(input_dimension=backbone.channels, dimension=8)
-    return ImageEncoder(backbone=backbone, pooling=pooling, head=head, with_tokens=with_tokens)
+    return PooledImageEncoder(backbone=backbone, pooling=pooling, head=head)
 
 
 POOLINGS = [None, MeanPooling(), AttentionPooling(channels=32, heads=4)]
@@ -33,6 +33,8 @@ POOLINGS = [None, MeanPooling(), AttentionPooling(channels=32, heads=4)]
 @pytest.mark.parametrize("pooling", POOLINGS)
 def test_cached_features_give_what_pixels_give(pooling: GridPooling | None) -> None:
     image_encoder = encoder(pooling).eval()
+    assert image_encoder.dimension == 8
+    assert image_encoder.keeps == ("pooled" if pooling is None else "grid")
     cached = image_encoder.backbone_features(PIXELS)
     assert cached.shape == ((3, 32) if pooling is None else (3, 32, 8, 8))
     embedding = image_encoder(PIXELS).embedding
@@ -40,20 +42,6 @@ def test_cached_features_give_what_pixels_give(pooling: GridPooling | None) -> N
     torch.testing.assert_close(embedding.norm(dim=1), torch.ones(3))
     half = image_encoder(cached.half()).embedding  # as a feature store keeps them
     torch.testing.assert_close(half, embedding, rtol=0, atol=5e-3)
-
-
-def test_tokens_are_the_projected_cells() -> None:
-    image_encoder = encoder(MeanPooling(), with_tokens=True).eval()
-    features = image_encoder(PIXELS)
-    assert features.tokens is not None
-    assert features.mask is not None
-    assert features.tokens.shape == (3, 64, 8)
-    assert features.mask.shape == (3, 64)
-    assert features.mask.all()
-    cell = image_encoder.backbone_features(PIXELS)[1, :, 2, 5]
-    torch.testing.assert_close(features.tokens[1, 2 * 8 + 5], image_encoder.head(cell))
-    with pytest.raises(ValueError, match="with_tokens needs a pooling"):
-        encoder(None, with_tokens=True)
 
 
 def test_a_frozen_backbone_stays_frozen_through_training() -> None:

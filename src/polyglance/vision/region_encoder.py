@@ -71,7 +71,8 @@ class RegionEncoder(ImageEncoder):
         regions = kept.flatten(2).mT if kept.dim() == 4 else kept  # (batch, regions, channels)
         mask = regions.detach().any(-1)  # (batch, regions)
         projected = self._project(regions, mask)  # (batch, regions, dimension)
-        weights = mask / mask.sum(1, keepdim=True).clamp(min=1)  # (batch, regions)
+        weights = mask.to(projected.dtype)  # (batch, regions)
+        weights = weights / weights.sum(1, keepdim=True).clamp(min=1)
         tokens = None
         with full_precision(projected):
             if self.normalise_regions:
