@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import accumulate, chain
-from zlib import crc32
-
 import pytest
 import torch
-from torch import Tensor, nn
+from tests.systems.tiny_clmr import tiny_clmr
+from torch import Tensor
 
 from polyglance.data.batch import Batch, TextPairs
 from polyglance.data.parallel import ParallelSampler
-from polyglance.features import Features
 from polyglance.losses.annealed_hinges import AnnealedHinges
-from polyglance.losses.base import EmbeddingLoss, ScoreLoss
 from polyglance.losses.info_nce import InfoNCE
 from polyglance.losses.max_of_hinges import MaxOfHinges
 from polyglance.losses.sum_of_hinges import SumOfHinges
-from polyglance.matching.cosine import CosineMatching
 from polyglance.systems.clmr import CLMR
-from polyglance.systems.config import Part
-from polyglance.text.base import TextEncoder
 
 SENTENCES = [
     {"en": "a dog runs", "de": "ein Hund läuft", "fr": "un chien court"},
@@ -30,61 +22,6 @@ SENTENCES = [
     {"en": "red boat", "de": "rotes Boot"},
     {"en": "the sea", "de": "das Meer", "fr": "la mer"},
 ]
-
-
-class TinyImages(nn.Module):
-    """A linear layer over features."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.backbone = nn.Identity()
-        self.backbone.preprocessing = None  # type: ignore[assignment]
-        self.backbone.channels = 8  # type: ignore[assignment]
-        self.pooling = None
-        self.head = nn.Linear(8, 16)
-        self.head.dimension = self.dimension = 16  # type: ignore[assignment]
-
-    def forward(self, images: Tensor) -> Features:
-        return Features(nn.functional.normalize(self.head(images), dim=1))
-
-
-class TinyTexts(TextEncoder):
-    """The mean of hashed words; notes what it was asked to prepare."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.dimension = 16
-        self.words = nn.EmbeddingBag(8191, 16, mode="mean")
-        self.prepared: list[tuple[str, str]] = []
-
-    def prepare(self, texts: Sequence[str], languages: Sequence[str]) -> dict[str, Tensor]:
-        self.prepared = list(zip(texts, languages, strict=True))
-        words = [[crc32(word.encode()) % 8191 for word in text.split()] for text in texts]
-        starts = accumulate((len(row) for row in words[:-1]), initial=0)
-        return {"words": torch.tensor([*chain(*words)]), "starts": torch.tensor([*starts])}
-
-    def forward(self, inputs: dict[str, Tensor]) -> Features:
-        return Features(
-            nn.functional.normalize(self.words(inputs["words"], inputs["starts"]), dim=1)
-        )
-
-    def parts(self) -> dict[str, nn.Module]:
-        return {"encoder": self.words}
-
-
-def tiny(
-    *, loss: ScoreLoss | EmbeddingLoss | None = None, text_loss: ScoreLoss | None = None
-) -> CLMR:
-    torch.manual_seed(0)
-    return CLMR(
-        image=TinyImages(),  # type: ignore[arg-type]
-        text=TinyTexts(),
-        matching=CosineMatching(),
-        loss=loss or SumOfHinges(),
-        text_loss=text_loss or SumOfHinges(),
-        config=Part(),
-        towers={},
-    )
 
 
 def batch(*, parallel: bool = True) -> Batch:
@@ -144,7 +81,7 @@ def naive(system: CLMR, given: Batch, *, worst: bool) -> Tensor:
 @pytest.mark.parametrize("worst", [False, True], ids=["sum", "max"])
 def test_equation_8_values_and_gradients(worst: bool) -> None:
     loss = MaxOfHinges if worst else SumOfHinges
-    system = tiny(loss=loss(), text_loss=loss()).double()
+    system = tiny_clmr(loss=loss(), text_loss=loss()).double()
     given = batch()
     given = Batch(
         given.images.double(), given.image_ids, given.texts, given.languages,
@@ -163,12 +100,12 @@ def test_equation_8_values_and_gradients(worst: bool) -> None:
 
 
 def test_without_parallel_text_it_is_a_dual_encoder() -> None:
-    system = tiny()
+    system = tiny_clmr()
     assert list(system.training_step(batch(parallel=False))) == ["image_to_text", "text_to_image"]
 
 
 def test_each_distinct_sentence_is_encoded_once() -> None:
-    system = tiny()
+    system = tiny_clmr()
     system.training_step(batch())
     prepared = system.text.prepared  # type: ignore[attr-defined]
     assert len(prepared) == len(set(prepared))
@@ -191,7 +128,7 @@ def test_a_sentence_is_no_negative_of_what_says_the_same() -> None:
 
 
 def test_the_text_loss_counts_one_step_however_many_the_languages() -> None:
-    system = tiny(loss=AnnealedHinges(), text_loss=AnnealedHinges(eta=0.91))
+    system = tiny_clmr(loss=AnnealedHinges(), text_loss=AnnealedHinges(eta=0.91))
     for _ in range(3):
         system.training_step(batch())
     assert int(system.text_loss.steps) == 3  # type: ignore[arg-type]
@@ -204,7 +141,7 @@ def test_the_text_loss_counts_one_step_however_many_the_languages() -> None:
 
 
 def test_the_gradient_reaches_every_part() -> None:
-    system = tiny(loss=InfoNCE(), text_loss=InfoNCE())
+    system = tiny_clmr(loss=InfoNCE(), text_loss=InfoNCE())
     torch.stack([*system.training_step(batch()).values()]).sum().backward()
     assert set(system.parts()) == {
         "image.backbone", "image.head", "text.encoder", "loss", "loss.text"
@@ -216,7 +153,7 @@ def test_it_learns_translations_that_no_picture_shows() -> None:
     """Eight pictures with English captions; German comes from parallel text alone."""
     words = ["dog", "cat", "boat", "tree", "house", "sea", "bird", "car"]
     german = ["Hund", "Katze", "Schiff", "Baum", "Haus", "Meer", "Vogel", "Auto"]
-    system = tiny(loss=InfoNCE(), text_loss=InfoNCE())
+    system = tiny_clmr(loss=InfoNCE(), text_loss=InfoNCE())
     rows = [{"en": f"one {a}", "de": f"ein {b}"} for a, b in zip(words, german, strict=True)]
     sampler = ParallelSampler(rows, pivot="en", batch_size=8)
     images = torch.eye(8)

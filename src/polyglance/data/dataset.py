@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Generator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from polyglance.data.ahead import decode
 from polyglance.data.batch import Batch
 from polyglance.data.feature_store import FeatureStore
+from polyglance.data.parallel import ParallelSampler
 from polyglance.data.record import Record
 from polyglance.data.sampler import CaptionSampler, Pick, SamplerState
 from polyglance.errors import PictureError
@@ -173,13 +175,18 @@ def _shared(picks: Sequence[Pick], row_of: Mapping[int, int]) -> Tensor | None:
 
 
 def stream(
-    sampler: CaptionSampler, source: PictureSource, *, ahead: int = 2
+    sampler: CaptionSampler,
+    source: PictureSource,
+    *,
+    parallel: ParallelSampler | None = None,
+    ahead: int = 2,
 ) -> Generator[tuple[SamplerState, Batch], None, None]:
     """Endless batches, assembled in a thread while the previous ones train.
 
     Args:
         sampler: from whose present state the batches start; drawing ahead does not move it.
         source: of the pictures.
+        parallel: of the sentences without pictures in every batch, if any.
         ahead: batches assembled in advance.
 
     Yields:
@@ -189,15 +196,22 @@ def stream(
     Raises:
         PictureError: a whole epoch has no readable picture.
     """
-    upcoming = sampler.upcoming()
+
+    def draw(picks: Sequence[Pick], step: int) -> Batch | None:
+        batch = assemble(picks, source)
+        if batch is None or parallel is None:
+            return batch
+        return replace(batch, parallel=parallel.batch(step))
+
+    upcoming = enumerate(sampler.upcoming(), start=sampler.steps_drawn)
     waiting: deque[tuple[SamplerState, Future[Batch | None]]] = deque()
     empty = 0
     with ThreadPoolExecutor(1, thread_name_prefix="assemble") as pool:
         try:
             while empty < sampler.steps_per_epoch:
                 while len(waiting) <= ahead:
-                    state, picks = next(upcoming)
-                    waiting.append((state, pool.submit(assemble, picks, source)))
+                    step, (state, picks) = next(upcoming)
+                    waiting.append((state, pool.submit(draw, picks, step)))
                 state, future = waiting.popleft()
                 batch = future.result()
                 empty = empty + 1 if batch is None else 0

@@ -122,6 +122,11 @@ class CaptionSampler:
         pictures = self._bounds[-1] * self._world_size
         return pictures * self._captions_per_picture / self.steps_per_epoch
 
+    @property
+    def steps_drawn(self) -> int:
+        """Steps of all epochs up to the present state."""
+        return self.state.epoch * self.steps_per_epoch + self.state.step
+
     def batch(self, epoch: int, step: int) -> list[Pick]:
         """This rank's picks at a step of an epoch, those of one picture side by side."""
         return self._draw(epoch, step, slice(self._rank, None, self._world_size))

@@ -16,6 +16,9 @@ from polyglance.losses.base import ScoreLoss
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from polyglance.data.batch import Batch
+    from polyglance.systems.base import System
+
 PATIENCE = 200  # steps
 TOLERANCE = 0.01  # of the plateau
 
@@ -30,6 +33,20 @@ def plateau(loss: nn.Module | None, positives: Tensor) -> float | None:
         terms = loss(torch.zeros(positives.shape), positives)
     loss.train(was_training)
     return sum(float(term) for term in terms.values())
+
+
+def plateau_of_batch(system: System, batch: Batch) -> float | None:
+    """The whole loss of a batch whose scores are all equal, with its parallel text if it has any.
+
+    ``None`` where a loss is not over scores.
+    """
+    parts = system.parts()
+    expected = plateau(parts.get("loss"), batch.positives)
+    each = [plateau(parts.get("loss.text"), pairs.positives) for pairs in batch.parallel]
+    told = [value for value in each if value is not None]
+    if expected is None or len(told) < len(each):
+        return None
+    return expected + (sum(told) / len(told) if told else 0.0)
 
 
 class CollapseGuard:

@@ -20,7 +20,7 @@ from polyglance.data.locking import only_writer
 from polyglance.errors import TrainingError
 from polyglance.progress import track
 from polyglance.training.clocks import Pace
-from polyglance.training.collapse import CollapseGuard, plateau
+from polyglance.training.collapse import CollapseGuard, plateau_of_batch
 from polyglance.training.log import RunLog
 from polyglance.training.optimizers import build_optimizer, set_learning_rate
 from polyglance.training.phases import BACKBONE, freeze, frozen_parts, set_training_mode
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from polyglance.data.batch import Batch
+    from polyglance.data.parallel import ParallelSampler
     from polyglance.data.sampler import CaptionSampler
     from polyglance.systems.base import System
     from polyglance.training.recipe import PhaseConfig, TrainingConfig
@@ -66,6 +67,7 @@ class Trainer:
         sources: (split, whether the backbone is frozen) → where its pictures come from.
         validator: measures during training; without one the last weights count as the best.
         folder: of the run: ``last.safetensors``, ``best.safetensors``, ``log.jsonl``.
+        parallel: of the sentences without pictures in every batch, if any.
         show_progress: on standard error.
     """
 
@@ -78,9 +80,11 @@ class Trainer:
         sources: Sources,
         validator: Validator | None,
         folder: Path,
+        parallel: ParallelSampler | None = None,
         show_progress: bool = True,
     ) -> None:
-        self._system, self._config, self._sampler = system, config, sampler
+        self._system, self._config = system, config
+        self._sampler, self._parallel = sampler, parallel
         self._sources, self._validator = sources, validator
         self._folder, self._show_progress = folder, show_progress
         logging.getLogger("lightning_fabric.utilities.rank_zero").setLevel(logging.WARNING)
@@ -123,6 +127,8 @@ class Trainer:
         if saved is None:
             return False
         self._sampler.load_state_dict(saved["sampler"])
+        if self._parallel is not None:
+            self._parallel.load_state_dict(saved["parallel"])
         self._guard.steps = saved["collapse"]
         self.progress = Progress(**saved["run"])
         return True
@@ -162,7 +168,7 @@ class Trainer:
         model, fabric_optimizer = self._fabric.setup(self._system, optimizer)
         model.mark_forward_method("training_step")
         set_training_mode(self._system, phase.frozen)
-        batches = stream(self._sampler, source)
+        batches = stream(self._sampler, source, parallel=self._parallel)
         with self._progress_of_phase(length) as advance:
             started = time.monotonic()
             while at.phase_step < length and stop.signal is None:
@@ -225,7 +231,7 @@ class Trainer:
 
     def _watch_for_collapse(self, loss: float, batch: Batch) -> None:
         if self.progress.step % GUARD_EVERY == 0:
-            expected = plateau(self._system.parts().get("loss"), batch.positives)
+            expected = plateau_of_batch(self._system, batch)
             warning = self._guard.warning(loss, expected, steps=GUARD_EVERY)
             if warning is not None:
                 self._log.write("warning", self.progress.step, text=warning)
@@ -277,5 +283,6 @@ class Trainer:
             optimizer,
             self.progress,
             sampler=self._sampler.state_dict(),
+            parallel={} if self._parallel is None else self._parallel.state_dict(),
             collapse=self._guard.steps,
         )

@@ -60,6 +60,37 @@ class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+def _listed(value: object) -> object:
+    """One table as a list of one, so that a recipe may give either."""
+    return [value] if isinstance(value, dict) else value
+
+
+class ParallelConfig(_Table):
+    """Sentences and their translations, with no pictures, for systems that learn from them.
+
+    Attributes:
+        train: BCP-47 tag → text file of which line n says the same in every language; a list of
+            such tables for several corpora.
+        manifest: take the sentences under ``parallel`` in the training manifest as well; those of
+            validation pictures are left out.
+        pivot: the language that every other is compared with.
+        languages: use these besides the pivot; ``None``: all that there are.
+        batch_size: sentences a step; ``None``: as many as pictures.
+    """
+
+    train: Annotated[tuple[dict[str, RecipePath], ...], BeforeValidator(_listed)] = ()
+    manifest: bool = False
+    pivot: str = "en"
+    languages: tuple[str, ...] | None = None
+    batch_size: PositiveInt | None = None
+
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        if not self.manifest and not any(self.train):
+            raise ValueError("give train = { tag = file, … }, or manifest = true")
+        return self
+
+
 class DataConfig(_Table):
     """Which pictures and captions.
 
@@ -68,6 +99,7 @@ class DataConfig(_Table):
         validation: manifest to measure on during training, if any.
         languages: BCP-47 tag → weight of being drawn; ``None``: all of them alike.
         captions_per_picture: drawn for each picture of a batch.
+        parallel: sentences and their translations beside them.
         features: folder of a feature store to use instead of the one kept in the user's cache.
         limit: use only the first pictures of the training manifest.
         workers: threads that decode pictures.
@@ -77,6 +109,7 @@ class DataConfig(_Table):
     validation: RecipePath | None = None
     languages: dict[str, PositiveFloat] | None = None
     captions_per_picture: PositiveInt = 1
+    parallel: ParallelConfig | None = None
     features: RecipePath | None = None
     limit: PositiveInt | None = None
     workers: PositiveInt = 2

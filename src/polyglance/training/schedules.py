@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegativeInt, PositiveFloat
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    model_validator,
+)
 
 
 class _Schedule(BaseModel):
@@ -46,14 +55,29 @@ class CosineSchedule(_Schedule):
 
 
 class StepsSchedule(_Schedule):
-    """Multiplied by ``factor`` after each of the epochs listed.
+    """Multiplied by ``factor`` after each of the epochs or steps listed.
 
-    Paper 5 (section VI) halves after epochs 1, 4 and 10; VSE++ divides by ten after 15.
+    Paper 5 (section VI) halves after epochs 1, 4 and 10; VSE++ divides by ten after 15; the code of
+    LIWE quarters after steps 10,000, 12,000 … 18,000. All of them are counted from the beginning of
+    the phase, warm-up included.
     """
 
     kind: Literal["steps"] = "steps"
-    after_epochs: tuple[PositiveFloat, ...]
+    after_epochs: tuple[PositiveFloat, ...] = ()
+    after_steps: tuple[PositiveInt, ...] = ()
     factor: PositiveFloat = 0.5
+
+    @model_validator(mode="after")
+    def _either(self) -> Self:
+        if bool(self.after_epochs) == bool(self.after_steps):
+            raise ValueError("give either after_epochs or after_steps")
+        return self
+
+    def passed(self, step: int, steps_per_epoch: int) -> int:
+        """How many of them are over at a step."""
+        return sum(step >= epochs * steps_per_epoch for epochs in self.after_epochs) + sum(
+            step >= other for other in self.after_steps
+        )
 
 
 Schedule = Annotated[
@@ -77,8 +101,7 @@ def learning_rate_factor(
         climbed = (step + 1) / schedule.warmup_steps
         return schedule.warmup_start + (1 - schedule.warmup_start) * climbed
     if isinstance(schedule, StepsSchedule):
-        passed = sum(step >= epochs * steps_per_epoch for epochs in schedule.after_epochs)
-        return schedule.factor**passed
+        return schedule.factor ** schedule.passed(step, steps_per_epoch)
     progress = (step - schedule.warmup_steps) / max(1, total_steps - schedule.warmup_steps)
     if isinstance(schedule, LinearSchedule):
         return 1 + (schedule.final - 1) * progress
