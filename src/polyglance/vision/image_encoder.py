@@ -79,11 +79,15 @@ class ImageEncoder(nn.Module, ABC):
         return parts[0] if len(parts) == 1 else torch.cat(parts)
 
     def read(self, images: Tensor) -> Tensor:
-        """Pixels or kept features → kept features, in the number format that learns.
+        """Pixels or kept features → kept features, in the number format that is computed in.
 
-        Stores keep half precision.
+        Stores keep half precision. Under autocast they become what autocast would make of them
+        anyway, in one pass instead of two.
         """
         kept = self.backbone_features(images) if images.dtype == torch.uint8 else images
+        device = kept.device.type
+        if torch.is_autocast_enabled(device):
+            return kept.to(torch.get_autocast_dtype(device))
         return kept.to(next(self.learned().parameters()).dtype)
 
 
