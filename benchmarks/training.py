@@ -66,7 +66,7 @@ def pace(folder: Path, name: str, *, cached: bool) -> float:
     """Pairs a second over the last steps of a short run; the first steps warm up."""
     text = {
         "kind": "transformer",
-        "tokenizer": {"kind": "bpe", "vocabulary_size": 1000},
+        "tokenizer": {"vocabulary_size": 1000},
         "layers": 2,
         "width": 256,
         "heads": 4,

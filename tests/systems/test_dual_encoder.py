@@ -18,10 +18,11 @@ from polyglance.systems.config import (
     AttentionPoolingConfig,
     BarlowTwinsConfig,
     DualEncoderConfig,
-    ImageConfig,
     InfoNCEConfig,
+    LearnedWordsConfig,
     LossConfig,
     MaxOfHingesConfig,
+    PooledImageConfig,
     RecurrentTextConfig,
     SigLIPConfig,
     SimCLRConfig,
@@ -46,10 +47,10 @@ LOSSES = [
     BarlowTwinsConfig(),
 ]
 RECURRENT = RecurrentTextConfig(
-    tokenizer=TokenizerConfig(min_frequency=1), word_dimension=16, hidden_size=32
+    words=LearnedWordsConfig(min_frequency=1, dimension=16), hidden_size=32
 )
 TRANSFORMER = TransformerTextConfig(
-    tokenizer=TokenizerConfig(kind="bpe", vocabulary_size=300, min_frequency=1),
+    tokenizer=TokenizerConfig(vocabulary_size=300, min_frequency=1),
     layers=1,
     width=32,
     heads=2,
@@ -71,9 +72,9 @@ def tiny(
         size=32,
     )
     image = (
-        ImageConfig(backbone=backbone, pooling=AttentionPoolingConfig(heads=2), hidden=32)
+        PooledImageConfig(backbone=backbone, pooling=AttentionPoolingConfig(heads=2), hidden=32)
         if pooling
-        else ImageConfig(backbone=backbone)
+        else PooledImageConfig(backbone=backbone)
     )
     return DualEncoderConfig(dimension=24, image=image, text=text, loss=loss)
 
@@ -199,7 +200,7 @@ def test_a_tower_is_named_while_unchanged_and_stored_once_trained(tmp_path: Path
         (lambda folder: (folder / CONFIG).write_text("{"), "damaged"),
         (lambda folder: (folder / CONFIG).write_text('{"format": 1}'), "damaged"),
         (lambda folder: (folder / CONFIG).write_text("[]"), "damaged"),
-        (lambda folder: (folder / "tokenizer.json").unlink(), "tokenizer"),
+        (lambda folder: (folder / "vocabulary.json").unlink(), "vocabulary"),
         (lambda folder: (folder / WEIGHTS).write_bytes(b"\0" * 40), "weights|safetensors"),
     ],
 )
@@ -229,7 +230,7 @@ def test_saving_over_a_checkpoint_leaves_nothing_else_behind(tmp_path: Path) -> 
 
 
 def test_no_captions_for_a_tokenizer_is_an_error() -> None:
-    with pytest.raises(ConfigError, match="no captions"):
+    with pytest.raises(ConfigError, match="captions, and there are none"):
         build_system(tiny())
 
 

@@ -37,6 +37,8 @@ validation = "${TINY}/val.jsonl"
 system = "dual-encoder"
 dimension = 16
 loss = { kind = "info_nce" }
+[model.image]
+kind = "pooled"
 [model.image.backbone]
 kind = "transformers"
 size = 32
@@ -48,8 +50,7 @@ depths = [1, 1]
 layer_type = "basic"
 [model.text]
 kind = "recurrent"
-tokenizer = { kind = "word", min_frequency = 1 }
-word_dimension = 12
+words = { kind = "learned", min_frequency = 1, dimension = 12 }
 hidden_size = 16
 [training]
 batch_size = 8

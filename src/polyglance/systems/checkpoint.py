@@ -95,7 +95,8 @@ def load_checkpoint(folder: Path) -> Checkpoint:
     """
     from pydantic import TypeAdapter, ValidationError
 
-    from polyglance.systems.build import SystemConfig, build_system
+    from polyglance.systems.build import build_system
+    from polyglance.systems.config import SystemConfig
 
     folder = Path(folder)
     described = read_config(folder)

@@ -34,7 +34,7 @@ from polyglance.data.batch import Batch
 from polyglance.features import Features
 from polyglance.losses.base import EmbeddingLoss, ScoreLoss
 from polyglance.matching.base import Matching
-from polyglance.systems.config import Part
+from polyglance.systems.config import CLMRConfig, DualEncoderConfig, Part, RegionImageConfig
 from polyglance.systems.dual_encoder import DualEncoder
 from polyglance.systems.fingerprint import Tower
 from polyglance.text.base import TextEncoder
@@ -119,4 +119,18 @@ def _rows(features: Features, rows: Sequence[int]) -> Features:
         features.embedding[index],  # (sentences, dim) → (rows, dim)
         None if features.tokens is None else features.tokens[index],
         None if features.mask is None else features.mask[index],
+    )
+
+
+def as_dual_encoder(config: CLMRConfig) -> DualEncoderConfig:
+    """The encoders, the matching and J_M in the terms of the plain dual encoder."""
+    return DualEncoderConfig(
+        dimension=config.dimension,
+        image=RegionImageConfig(
+            backbone=config.backbone,
+            non_local=config.non_local,
+            dropout=config.image_dropout,
+        ),
+        text=config.text,
+        loss=config.loss,
     )

@@ -23,14 +23,14 @@ pictures with one caption each, drawn anew every epoch; any of the two encoders 
 
 from __future__ import annotations
 
-from polyglance.systems.config import DualEncoderConfig, ImageConfig, SmoothConfig
+from polyglance.systems.config import DualEncoderConfig, PooledImageConfig, SmoothConfig
 
 
 def as_dual_encoder(config: SmoothConfig) -> DualEncoderConfig:
     """The paper's system in the terms of the plain dual encoder that it is."""
     return DualEncoderConfig(
         dimension=config.dimension,
-        image=ImageConfig(backbone=config.backbone),
+        image=PooledImageConfig(backbone=config.backbone),
         text=config.text,
         loss=config.loss,
     )

@@ -230,7 +230,7 @@ def check_model(table: Mapping[str, Any]) -> Any:
     """
     from pydantic import TypeAdapter, ValidationError
 
-    from polyglance.systems.build import SystemConfig
+    from polyglance.systems.config import SystemConfig
 
     try:
         return TypeAdapter[Any](SystemConfig).validate_python(table)

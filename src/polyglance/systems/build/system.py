@@ -1,0 +1,143 @@
+"""Whole systems from their configurations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, assert_never
+
+from polyglance.errors import ConfigError
+from polyglance.losses.base import EmbeddingLoss, ScoreLoss
+from polyglance.systems.base import System
+from polyglance.systems.build.image import build_backbone, build_image_encoder
+from polyglance.systems.build.text import build_text_encoder
+from polyglance.systems.config import (
+    CLMRConfig,
+    CosineConfig,
+    DualEncoderConfig,
+    LossConfig,
+    MatchingConfig,
+    MiniConfig,
+    OrderConfig,
+    Part,
+    SCANConfig,
+    SmoothConfig,
+    StackedCrossAttentionConfig,
+    SystemConfig,
+    VSEppConfig,
+)
+
+if TYPE_CHECKING:
+    from polyglance.matching.base import Matching
+
+
+def build_system(
+    config: SystemConfig, *, training_texts: Sequence[str] = (), folder: Path | None = None
+) -> System:
+    """Build a system with fresh heads.
+
+    Args:
+        config: what to build.
+        training_texts: captions to collect words or characters from, or to train a tokenizer on,
+            where the configuration asks for that.
+        folder: a checkpoint that has these and the architectures; weights are not read.
+
+    Raises:
+        ConfigError: something is to be collected from captions, and there are none.
+        WeightsError: a pretrained tower has not been fetched.
+        ModelError: a transformers model is not where the configuration says.
+    """
+    from polyglance.systems import clmr, scan, smooth, vsepp
+    from polyglance.systems.build.mini import build_mini
+
+    match config:
+        case MiniConfig():
+            return build_mini(config, build_score_loss(config.loss, "mini"))
+        case CLMRConfig():
+            return _dual_encoder(clmr.as_dual_encoder(config), config, training_texts, folder)
+        case DualEncoderConfig():
+            return _dual_encoder(config, config, training_texts, folder)
+        case SmoothConfig():
+            return _dual_encoder(smooth.as_dual_encoder(config), config, training_texts, folder)
+        case VSEppConfig():
+            return _dual_encoder(vsepp.as_dual_encoder(config), config, training_texts, folder)
+        case SCANConfig():
+            return _dual_encoder(scan.as_dual_encoder(config), config, training_texts, folder)
+        case _:
+            assert_never(config)
+
+
+def _dual_encoder(
+    plain: DualEncoderConfig,
+    config: Part,
+    training_texts: Sequence[str],
+    folder: Path | None,
+) -> System:
+    from polyglance.systems.clmr import CLMR
+    from polyglance.systems.dual_encoder import DualEncoder
+
+    backbone, towers = build_backbone(plain.image.backbone, folder=folder)
+    text, text_towers = build_text_encoder(
+        plain.text, dimension=plain.dimension, training_texts=training_texts, folder=folder
+    )
+    image = build_image_encoder(plain.image, backbone=backbone, dimension=plain.dimension)
+    matching, loss = build_matching(plain.matching), build_loss(plain.loss)
+    if isinstance(config, CLMRConfig):
+        return CLMR(
+            image=image,
+            text=text,
+            matching=matching,
+            loss=build_score_loss(config.loss, "clmr"),
+            text_loss=build_score_loss(config.text_loss, "clmr"),
+            config=config,
+            towers=towers | text_towers,
+        )
+    return DualEncoder(
+        image=image,
+        text=text,
+        matching=matching,
+        loss=loss,
+        config=config,
+        towers=towers | text_towers,
+    )
+
+
+def build_matching(config: MatchingConfig) -> Matching:
+    """How images and texts are compared."""
+    from polyglance.matching.cosine import CosineMatching
+    from polyglance.matching.order import OrderMatching
+    from polyglance.matching.stacked_cross_attention import StackedCrossAttention
+
+    match config:
+        case CosineConfig():
+            return CosineMatching()
+        case OrderConfig():
+            return OrderMatching()
+        case StackedCrossAttentionConfig():
+            return StackedCrossAttention(
+                direction=config.direction,
+                pooling=config.pooling,
+                inverse_temperature=config.inverse_temperature,
+                lse_scale=config.lse_scale,
+            )
+        case _:
+            assert_never(config)
+
+
+def build_loss(config: LossConfig) -> ScoreLoss | EmbeddingLoss:
+    """The loss that the catalogue has under the configuration's kind."""
+    from polyglance.losses.catalogue import LOSSES
+
+    return LOSSES[config.kind](**config.model_dump(exclude={"kind"}))
+
+
+def build_score_loss(config: LossConfig, system: str) -> ScoreLoss:
+    """A loss for a system that has scores to offer and nothing else.
+
+    Raises:
+        ConfigError: it is a loss over embeddings.
+    """
+    loss = build_loss(config)
+    if not isinstance(loss, ScoreLoss):
+        raise ConfigError(f"{system} is trained with a loss over scores, not {config.kind!r}")
+    return loss

@@ -1,0 +1,143 @@
+"""Configuration of image encoders: a backbone, and what is learned on top of it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, PositiveInt
+
+from polyglance.systems.config.part import Part, Probability
+
+# Backbones --------------------------------------------------------------------------------------
+
+
+class ResNet50Config(Part):
+    """The ResNet-50 pretrained on ImageNet that ``polyglance download resnet50`` fetches."""
+
+    kind: Literal["resnet50"] = "resnet50"
+    size: PositiveInt = 224
+
+
+class EfficientNetLiteConfig(Part):
+    """An EfficientNet-Lite pretrained on ImageNet."""
+
+    kind: Literal["efficientnet-lite"] = "efficientnet-lite"
+    variant: Literal[0, 1, 2] = 0
+
+
+class TransformersBackboneConfig(Part):
+    """Any transformers vision model: a local folder or a hub name, or a configuration alone."""
+
+    kind: Literal["transformers"] = "transformers"
+    name: str | None = None
+    architecture: dict[str, object] | None = None
+    size: PositiveInt | None = None
+
+
+class PrecomputedConfig(Part):
+    """Regions that come from files; such a model cannot read pictures.
+
+    Attributes:
+        channels: of a region.
+        regions: of a picture, at most.
+    """
+
+    kind: Literal["precomputed"] = "precomputed"
+    channels: PositiveInt = 2048
+    regions: PositiveInt = 36
+
+
+GridBackboneConfig = Annotated[
+    ResNet50Config | EfficientNetLiteConfig | TransformersBackboneConfig,
+    Field(discriminator="kind"),
+]
+
+
+class DetectorConfig(Part):
+    """Boxes of an object detector, and what a backbone sees in each of them.
+
+    Attributes:
+        backbone: whose grid the boxes are cut from.
+        regions: of a picture, at most; the whole picture is one of them.
+    """
+
+    kind: Literal["detector"] = "detector"
+    backbone: GridBackboneConfig = ResNet50Config()
+    regions: PositiveInt = 36
+
+
+BackboneConfig = Annotated[
+    ResNet50Config
+    | EfficientNetLiteConfig
+    | TransformersBackboneConfig
+    | PrecomputedConfig
+    | DetectorConfig,
+    Field(discriminator="kind"),
+]
+
+
+# Pooling ----------------------------------------------------------------------------------------
+
+
+class GlobalPoolingConfig(Part):
+    """The backbone's own global feature."""
+
+    kind: Literal["global"] = "global"
+
+
+class MeanPoolingConfig(Part):
+    """The mean of the cells of the grid, which stay at hand."""
+
+    kind: Literal["mean"] = "mean"
+
+
+class AttentionPoolingConfig(Part):
+    """Learned queries over the cells of the grid."""
+
+    kind: Literal["attention"] = "attention"
+    heads: PositiveInt = 8
+
+
+PoolingConfig = Annotated[
+    GlobalPoolingConfig | MeanPoolingConfig | AttentionPoolingConfig, Field(discriminator="kind")
+]
+
+
+# Image encoders ---------------------------------------------------------------------------------
+
+
+class PooledImageConfig(Part):
+    """Backbone, pooling, projection."""
+
+    kind: Literal["pooled"] = "pooled"
+    backbone: BackboneConfig
+    pooling: PoolingConfig = GlobalPoolingConfig()
+    hidden: PositiveInt | None = None
+    dropout: Probability = 0.0
+
+
+NonLocal = Literal["paper", "residual", "linear", "without-reduction", "none"]
+
+
+class RegionImageConfig(Part):
+    """Backbone, non-local block, projection of every region, mean.
+
+    Attributes:
+        backbone: of the regions.
+        non_local: which form of the block, ``none`` for none.
+        activation: a leaky rectifier behind the projection.
+        normalise_regions: bring regions to unit length before their mean.
+        keep_tokens: hand on the regions, for matching by regions.
+        dropout: probability, on what the backbone gave.
+    """
+
+    kind: Literal["regions"] = "regions"
+    backbone: BackboneConfig
+    non_local: NonLocal = "none"
+    activation: bool = True
+    normalise_regions: bool = True
+    keep_tokens: bool = False
+    dropout: Probability = 0.0
+
+
+ImageConfig = Annotated[PooledImageConfig | RegionImageConfig, Field(discriminator="kind")]

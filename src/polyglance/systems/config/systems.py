@@ -1,0 +1,145 @@
+"""Configuration of systems: which parts, and the numbers that a paper gives them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, PositiveInt
+
+from polyglance.systems.config.image import (
+    BackboneConfig,
+    GlobalPoolingConfig,
+    ImageConfig,
+    NonLocal,
+    PoolingConfig,
+    ResNet50Config,
+)
+from polyglance.systems.config.loss import (
+    AnnealedHingesConfig,
+    InfoNCEConfig,
+    LossConfig,
+    MaxOfHingesConfig,
+    SimCLRConfig,
+)
+from polyglance.systems.config.matching import (
+    CosineConfig,
+    MatchingConfig,
+    OrderConfig,
+    StackedCrossAttentionConfig,
+)
+from polyglance.systems.config.part import Part, Probability
+from polyglance.systems.config.text import (
+    CharacterWordsConfig,
+    RecurrentTextConfig,
+    TextConfig,
+    TransformerTextConfig,
+)
+
+
+class DualEncoderConfig(Part):
+    """Any image encoder beside any text encoder."""
+
+    system: Literal["dual-encoder"] = "dual-encoder"
+    dimension: PositiveInt = 512
+    image: ImageConfig
+    text: TextConfig
+    matching: MatchingConfig = CosineConfig()
+    loss: LossConfig = InfoNCEConfig()
+
+
+class SmoothConfig(Part):
+    """Paper 5: ResNet, DistilBERT and a projection each, with any of its losses."""
+
+    system: Literal["smooth"] = "smooth"
+    dimension: PositiveInt = 128
+    backbone: BackboneConfig = ResNet50Config()
+    text: TransformerTextConfig = TransformerTextConfig()
+    loss: LossConfig = SimCLRConfig()
+
+
+class VSEppConfig(Part):
+    """VSE++: one vector of a picture, the last state of a GRU, the hardest negative.
+
+    Attributes:
+        dimension: of the joint space and of the GRU's state.
+        backbone: of the picture.
+        pooling: of its grid; the backbone's own vector in the paper.
+        text: the paper's reads learned words in one direction.
+        matching: cosine, or the order of its variant.
+        loss: over the scores.
+    """
+
+    system: Literal["vsepp"] = "vsepp"
+    dimension: PositiveInt = 1024
+    backbone: BackboneConfig = ResNet50Config()
+    pooling: PoolingConfig = GlobalPoolingConfig()
+    text: RecurrentTextConfig = RecurrentTextConfig(bidirectional=False)
+    matching: Annotated[CosineConfig | OrderConfig, Field(discriminator="kind")] = CosineConfig()
+    loss: LossConfig = MaxOfHingesConfig()
+
+
+class SCANConfig(Part):
+    """SCAN: every word looks for its regions, or every region for its words.
+
+    Attributes:
+        dimension: of the joint space and of the GRU's states.
+        backbone: of the regions.
+        text: the paper's reads learned words in both directions.
+        matching: who asks, and how answers are pooled.
+        image_dropout: probability, on the regions.
+        loss: over the scores.
+    """
+
+    system: Literal["scan"] = "scan"
+    dimension: PositiveInt = 1024
+    backbone: BackboneConfig = ResNet50Config()
+    text: RecurrentTextConfig = RecurrentTextConfig()
+    matching: StackedCrossAttentionConfig = StackedCrossAttentionConfig()
+    image_dropout: Probability = 0.0
+    loss: LossConfig = MaxOfHingesConfig()
+
+
+class CLMRConfig(Part):
+    """Paper 2: CLMR, and with words made of characters LIWE.
+
+    Attributes:
+        dimension: of the joint space and of the GRU's states.
+        backbone: of the regions.
+        non_local: the block over the regions; Table 6 compares its forms.
+        text: words and a BiGRU; ``characters`` is LIWE, ``learned`` CLMR.
+        image_dropout: probability, on the regions.
+        loss: of images and texts.
+        text_loss: of parallel texts.
+    """
+
+    system: Literal["clmr"] = "clmr"
+    dimension: PositiveInt = 1024
+    backbone: BackboneConfig = ResNet50Config()
+    non_local: NonLocal = "paper"
+    text: TextConfig = RecurrentTextConfig(words=CharacterWordsConfig())
+    image_dropout: Probability = 0.0
+    loss: LossConfig = AnnealedHingesConfig()
+    text_loss: LossConfig = AnnealedHingesConfig(eta=0.91)
+
+
+class MiniConfig(Part):
+    """The built-in model: what its heads measure."""
+
+    system: Literal["mini"] = "mini"
+    backbone: ResNet50Config = ResNet50Config()
+    buckets: PositiveInt = 32_768
+    ngram_width: PositiveInt = 96
+    text_hidden: PositiveInt = 512
+    components: PositiveInt = 512
+    heads: PositiveInt = 8
+    branches: PositiveInt = 2
+    branch_dimension: PositiveInt = 256
+    image_hidden: PositiveInt = 768
+    dropout: Probability = 0.0
+    loss: LossConfig = InfoNCEConfig(scale=22.0, learnable=False)
+
+
+SystemConfig = Annotated[
+    DualEncoderConfig | SmoothConfig | VSEppConfig | SCANConfig | CLMRConfig | MiniConfig,
+    Field(discriminator="system"),
+]

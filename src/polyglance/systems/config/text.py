@@ -1,0 +1,150 @@
+"""Configuration of text encoders."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, PositiveInt
+
+from polyglance.systems.config.part import Part, Probability
+
+# Words ------------------------------------------------------------------------------------------
+
+
+class LearnedWordsConfig(Part):
+    """A learned vector for each word of the training captions that is frequent enough."""
+
+    kind: Literal["learned"] = "learned"
+    dimension: PositiveInt = 300
+    min_frequency: PositiveInt = 4
+
+
+class CharacterWordsConfig(Part):
+    """LIWE: a word's vector made of its characters.
+
+    Attributes:
+        character_dimension: of a character's vector.
+        word_length: characters that a word is cut or padded to.
+        widths: of the word-wise layers; the last is the word's dimension.
+        min_frequency: of a character of the alphabet.
+        dropout: probability, behind each layer.
+    """
+
+    kind: Literal["characters"] = "characters"
+    character_dimension: PositiveInt = 24
+    word_length: PositiveInt = 26
+    widths: tuple[PositiveInt, ...] = Field(default=(384, 448, 300), min_length=1, max_length=3)
+    min_frequency: PositiveInt = 2
+    dropout: Probability = 0.0
+
+
+class PretrainedWordsConfig(Part):
+    """Frozen vectors from a file; words that it lacks are zero."""
+
+    kind: Literal["pretrained"] = "pretrained"
+    path: Path
+
+
+class SentenceWordsConfig(Part):
+    """Each word by itself through the frozen multilingual sentence encoder."""
+
+    kind: Literal["sentence"] = "sentence"
+
+
+PlainWordsConfig = Annotated[
+    LearnedWordsConfig | CharacterWordsConfig | PretrainedWordsConfig | SentenceWordsConfig,
+    Field(discriminator="kind"),
+]
+
+
+class JoinedWordsConfig(Part):
+    """Several vectors of a word behind one another."""
+
+    kind: Literal["joined"] = "joined"
+    parts: tuple[PlainWordsConfig, ...] = Field(min_length=2)
+
+
+WordsConfig = Annotated[
+    LearnedWordsConfig
+    | CharacterWordsConfig
+    | PretrainedWordsConfig
+    | SentenceWordsConfig
+    | JoinedWordsConfig,
+    Field(discriminator="kind"),
+]
+
+
+# Text encoders ----------------------------------------------------------------------------------
+
+
+class SentenceTextConfig(Part):
+    """The frozen multilingual sentence encoder and a projection."""
+
+    kind: Literal["sentence"] = "sentence"
+    hidden: PositiveInt | None = None
+    dropout: Probability = 0.0
+
+
+class RecurrentTextConfig(Part):
+    """Words and a packed (Bi)GRU.
+
+    Attributes:
+        words: where their vectors come from.
+        romanise: write every script in Latin letters first.
+        hidden_size: of the state; ``None``: the joint dimension, and no projection behind it.
+        bidirectional: read both ways and average.
+        pooling: the state a direction ends in, the mean over words, or the published code's
+            reading of padding.
+        keep_tokens: hand on the words, for matching by words.
+        dropout: probability, on the words' vectors.
+        max_length: words; the rest of a text is not read.
+    """
+
+    kind: Literal["recurrent"] = "recurrent"
+    words: WordsConfig = LearnedWordsConfig()
+    romanise: bool = False
+    hidden_size: PositiveInt | None = None
+    bidirectional: bool = True
+    pooling: Literal["last", "mean", "unpacked"] = "last"
+    keep_tokens: bool = False
+    dropout: Probability = 0.0
+    max_length: PositiveInt = 64
+
+
+class TokenizerConfig(Part):
+    """A byte-pair tokenizer trained on the recipe's own captions."""
+
+    vocabulary_size: PositiveInt = 16_000
+    min_frequency: PositiveInt = 2
+
+
+class FrozenTransformerTextConfig(Part):
+    """A frozen transformers model, whose last layer a (Bi)GRU reads."""
+
+    kind: Literal["frozen-transformer"] = "frozen-transformer"
+    name: str
+    hidden_size: PositiveInt | None = None
+    bidirectional: bool = True
+    dropout: Probability = 0.0
+    max_length: PositiveInt = 64
+
+
+class TransformerTextConfig(Part):
+    """Any transformers text model by folder or hub name, or one of this size from scratch."""
+
+    kind: Literal["transformer"] = "transformer"
+    name: str | None = None
+    tokenizer: TokenizerConfig = TokenizerConfig()
+    layers: PositiveInt = 6
+    width: PositiveInt = 768
+    heads: PositiveInt = 12
+    max_length: PositiveInt = 64
+    pooling: Literal["first", "mean"] = "first"
+    dropout: Probability = 0.1
+
+
+TextConfig = Annotated[
+    SentenceTextConfig | RecurrentTextConfig | FrozenTransformerTextConfig | TransformerTextConfig,
+    Field(discriminator="kind"),
+]
