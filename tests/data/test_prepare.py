@@ -15,6 +15,7 @@ from typer.testing import CliRunner, Result
 from polyglance.cli.data import Format, app
 from polyglance.data.manifest import read_manifest
 from polyglance.data.readers import READERS
+from polyglance.data.region_files import REGION_READERS
 from polyglance.errors import ManifestError
 
 STREAMS = CliRunner()
@@ -45,7 +46,7 @@ def dataset(tmp_path: Path) -> Path:
 
 
 def test_the_command_line_knows_every_reader() -> None:
-    assert [kind.value for kind in Format] == sorted(READERS)
+    assert [kind.value for kind in Format] == sorted([*READERS, *REGION_READERS, "precomp"])
 
 
 @pytest.mark.parametrize("suffix", [".jsonl", ".parquet"])

@@ -8,21 +8,33 @@ from typing import Annotated
 
 import typer
 
+from polyglance.cli.features import export_precomp, prepare_features, told
+
 app = typer.Typer(
     help="Make manifests from published formats, and inspect them.", no_args_is_help=True
 )
 
 
 class Format(StrEnum):
-    """The formats that can be read; the keys of `polyglance.data.readers.READERS`."""
+    """The formats that can be read.
 
+    The keys of `polyglance.data.readers.READERS` and, for features, of `REGION_READERS` with
+    ``precomp``.
+    """
+
+    BOTTOM_UP = "bottom-up"
     CAPTION_LINES = "caption-lines"
     COCO = "coco"
     CROSSMODAL3600 = "crossmodal3600"
     FOLDER = "folder"
     KARPATHY = "karpathy"
     MULTI30K = "multi30k"
+    PRECOMP = "precomp"
+    UNITER = "uniter"
     XTD10 = "xtd10"
+
+
+_FEATURES = {Format.BOTTOM_UP, Format.PRECOMP, Format.UNITER}
 
 
 @app.command()
@@ -31,7 +43,8 @@ def prepare(
     sources: Annotated[
         list[Path],
         typer.Argument(
-            metavar="SOURCE…", help="Files, or for multi30k, xtd10 and folder the folders."
+            metavar="SOURCE…",
+            help="Files, or for multi30k, xtd10, folder, precomp and uniter the folders.",
         ),
     ],
     output: Annotated[Path, typer.Option(help="The manifest to write: .jsonl or .parquet.")],
@@ -75,11 +88,33 @@ def prepare(
     recursive: Annotated[
         bool, typer.Option(help="Whether subfolders of a folder are read.")
     ] = True,
+    store: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="For precomp, bottom-up and uniter: where the features go; beside the manifest, "
+            "as its name with .features, if not given.",
+        ),
+    ] = None,
+    captions: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="MANIFEST",
+            help="For bottom-up and uniter: the manifest with the captions of these pictures.",
+        ),
+    ] = None,
+    regions: Annotated[
+        int,
+        typer.Option(min=1, help="For bottom-up and uniter: regions kept of each picture."),
+    ] = 36,
 ) -> None:
     """Write a manifest from a published format.
 
     Paths in the manifest are relative to it, so it must lie above the pictures: beside their
     folder, say. An existing manifest is replaced when the new one is complete.
+
+    From precomp, bottom-up and uniter, files of features without pictures, also a feature store is
+    written, whose rows the manifest names; recipes read it as data.features.
     """
     import warnings
 
@@ -94,6 +129,18 @@ def prepare(
         split=splits[0] if len(splits) == 1 else None,
         recursive=recursive,
     )
+    if format_ in _FEATURES:
+        prepare_features(
+            format_.value,
+            sources,
+            output,
+            store=store or output.with_suffix(".features"),
+            options=options,
+            splits=splits,
+            captions=captions,
+            regions=regions,
+        )
+        return
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
         prepared = prepare_manifest(
@@ -113,8 +160,7 @@ def prepare(
             f"such as {prepared.missing[0]}; --images names their folder",
             err=True,
         )
-    counts = ", ".join(f"{count} {tag}" for tag, count in sorted(prepared.captions.items()))
-    typer.echo(f"{output}: {prepared.pictures} pictures; captions: {counts or 'none'}")
+    typer.echo(told(output, prepared))
 
 
 @app.command()
@@ -146,6 +192,9 @@ def inspect(
     print_inspection(inspection)
     if inspection.leaks or inspection.missing or inspection.unreadable:
         raise typer.Exit(1)
+
+
+app.command("export-precomp")(export_precomp)
 
 
 def _renamed(pairs: list[str]) -> dict[str, str]:

@@ -68,13 +68,18 @@ def prepare_manifest(
     if link:
         records = list(_linked(records, images_folder(sources, options), output))
     write_manifest(records, output)
+    images = [record.image for record in records if record.image is not None]
+    missing = tuple(image for image in images if not image.exists())
+    return Prepared(len(records), caption_counts(records), missing)
+
+
+def caption_counts(records: Iterable[Record]) -> dict[str, int]:
+    """Language tag → captions, those by machines included."""
     captions: dict[str, int] = {}
     for record in records:
         for tag, texts in (*record.captions.items(), *record.machine_translated.items()):
             captions[tag] = captions.get(tag, 0) + len(texts)
-    images = [record.image for record in records if record.image is not None]
-    missing = tuple(image for image in images if not image.exists())
-    return Prepared(len(records), captions, missing)
+    return captions
 
 
 def _selected(

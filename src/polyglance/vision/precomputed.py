@@ -18,7 +18,7 @@ class PrecomputedBackbone(Backbone):
 
     Args:
         channels: of a region, or of the one vector of a picture.
-        regions: of a picture; rows of the store with fewer are padded with zeros.
+        regions: of a picture, at most.
     """
 
     def __init__(self, *, channels: int, regions: int) -> None:
@@ -50,9 +50,10 @@ class PrecomputedBackbone(Backbone):
             ModelError: they are of another size.
         """
         regions, channels = self.grid_size[0], self.channels
-        if shape not in {(regions, channels), (channels,)}:
+        fits = shape[-1] == channels and (len(shape) == 1 or 1 <= shape[0] <= regions)
+        if not fits or len(shape) > 2:
             raise ModelError(
-                f"{where}: a row is {' × '.join(map(str, shape))}, and the model wants {regions} "
-                f"regions × {channels} channels or one vector of {channels}; set "
+                f"{where}: a row is {' × '.join(map(str, shape))}, and the model reads up to "
+                f"{regions} regions × {channels} channels, or one vector of {channels}; set "
                 "model.image.backbone.regions and .channels to what the store has"
             )
