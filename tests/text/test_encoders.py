@@ -14,7 +14,12 @@ from torch.nn.functional import normalize
 from polyglance.errors import ModelError
 from polyglance.features import Features
 from polyglance.heads import ProjectionHead
+from polyglance.text.alphabet import Alphabet
+from polyglance.text.character_words import CharacterWords
+from polyglance.text.frozen_transformer import FrozenTransformerTextEncoder
+from polyglance.text.learned_words import LearnedWords
 from polyglance.text.recurrent import RecurrentTextEncoder
+from polyglance.text.segment import Segmenter
 from polyglance.text.tokenizer import Tokenizer
 from polyglance.text.transformer import (
     TransformerTextEncoder,
@@ -22,49 +27,86 @@ from polyglance.text.transformer import (
     load_transformer,
     new_distilbert,
 )
+from polyglance.text.vocabulary import Vocabulary
 from polyglance.text.word_vectors import WordVectors
 
 TEXTS = ["a dog", "", "a dog runs over the wide green grass by the sea", "狗", "seven 👩🏽‍🚀 words"]
-TOKENIZER = Tokenizer.train(TEXTS, min_frequency=1)
-TextModule = RecurrentTextEncoder | TransformerTextEncoder
+TOKENIZER = Tokenizer.train(TEXTS, min_frequency=1, vocabulary_size=300)
+SEGMENTER = Segmenter()
+WORDS = [word for text in TEXTS for word in SEGMENTER.words(text)]
+VOCABULARY = Vocabulary.of([*WORDS, "<unk>"], min_frequency=1)
+ALPHABET = Alphabet.of(WORDS, min_frequency=1)
+TextModule = RecurrentTextEncoder | TransformerTextEncoder | FrozenTransformerTextEncoder
 
 
-def recurrent(**changes: object) -> RecurrentTextEncoder:
+def learned() -> LearnedWords:
+    return LearnedWords(vocabulary=VOCABULARY, dimension=6)
+
+
+def characters() -> CharacterWords:
+    return CharacterWords(
+        alphabet=ALPHABET, character_dimension=3, word_length=6, widths=(7, 6), dropout=0.1
+    )
+
+
+def recurrent(
+    words: Callable[[], LearnedWords | CharacterWords] = learned, **changes: object
+) -> RecurrentTextEncoder:
     torch.manual_seed(0)
     arguments: dict[str, object] = {
-        "tokenizer": TOKENIZER,
-        "words": WordVectors.uniform(vocabulary_size=len(TOKENIZER), dimension=6),
+        "segmenter": SEGMENTER,
+        "words": words(),
         "hidden_size": 10,
         "head": ProjectionHead(input_dimension=10, dimension=4),
     }
     return RecurrentTextEncoder(**(arguments | changes))
 
 
-def transformer(**changes: object) -> TransformerTextEncoder:
-    torch.manual_seed(0)
-    model = new_distilbert(
+def distilbert(seed: int) -> nn.Module:
+    torch.manual_seed(seed)
+    return new_distilbert(
         vocabulary_size=len(TOKENIZER), pad_id=TOKENIZER.pad_id, layers=2, width=12, heads=3
     )
+
+
+def transformer(**changes: object) -> TransformerTextEncoder:
     arguments: dict[str, object] = {
         "tokenizer": TOKENIZER,
-        "model": model,
+        "model": distilbert(0),
         "head": ProjectionHead(input_dimension=12, dimension=4),
     }
     return TransformerTextEncoder(**(arguments | changes))
+
+
+def frozen_transformer(**changes: object) -> FrozenTransformerTextEncoder:
+    model = distilbert(0)
+    arguments: dict[str, object] = {
+        "tokenizer": TOKENIZER,
+        "model": model,
+        "hidden_size": 10,
+        "head": ProjectionHead(input_dimension=10, dimension=4),
+    }
+    return FrozenTransformerTextEncoder(**(arguments | changes))
 
 
 ENCODERS: dict[str, Callable[..., TextModule]] = {
     "gru": lambda **c: recurrent(bidirectional=False, **c),
     "bigru": recurrent,
     "bigru, mean": lambda **c: recurrent(pooling="mean", **c),
+    "liwe": lambda **c: recurrent(characters, **c),
     "transformer": transformer,
     "transformer, mean": lambda **c: transformer(pooling="mean", **c),
+    "frozen transformer": frozen_transformer,
 }
 every_encoder = pytest.mark.parametrize("build", ENCODERS.values(), ids=ENCODERS.keys())
 
 
 def encode(encoder: TextModule, texts: list[str]) -> Features:
     return encoder(encoder.prepare(texts, ["en"] * len(texts)))
+
+
+def learning(encoder: TextModule) -> dict[str, nn.Parameter]:
+    return {name: p for name, p in encoder.named_parameters() if p.requires_grad}
 
 
 @every_encoder
@@ -93,33 +135,37 @@ def test_an_embedding_does_not_depend_on_its_batch(build: Callable[..., TextModu
 def test_padding_is_never_read(build: Callable[..., TextModule]) -> None:
     encoder = build().eval()
     inputs = encoder.prepare(TEXTS, ["en"] * 5)
-    noisy = inputs["ids"].masked_fill(~inputs["mask"], TOKENIZER.vocabulary["dog"])
-    longer = {
-        "ids": torch.cat([noisy, torch.ones(5, 7, dtype=torch.int64)], dim=1),
-        "mask": torch.cat([inputs["mask"], torch.zeros(5, 7, dtype=torch.bool)], dim=1),
-    }
+    longer = dict(inputs)
+    if "mask" in inputs:
+        noisy = inputs["ids"].masked_fill(~inputs["mask"], TOKENIZER.vocabulary["d"])
+        longer["ids"] = torch.cat([noisy, torch.ones(5, 7, dtype=torch.int64)], dim=1)
+        longer["mask"] = torch.cat([inputs["mask"], torch.zeros(5, 7, dtype=torch.bool)], dim=1)
+    else:
+        padding = torch.arange(inputs["index"].shape[1]) >= inputs["lengths"][:, None]
+        noisy = inputs["index"].masked_fill(padding, 3)
+        longer["index"] = torch.cat([noisy, torch.ones(5, 7, dtype=torch.int64)], dim=1)
     torch.testing.assert_close(
         encoder(inputs).embedding, encoder(longer).embedding, rtol=0, atol=1e-6
     )
 
 
 @every_encoder
-def test_gradient_reaches_every_parameter(build: Callable[..., TextModule]) -> None:
+def test_gradient_reaches_every_parameter_that_learns(build: Callable[..., TextModule]) -> None:
     encoder = build()
     weights = torch.randn(5, 4, generator=torch.Generator().manual_seed(1))
     (encode(encoder, TEXTS).embedding * weights).sum().backward()
-    for name, parameter in encoder.named_parameters():
+    for name, parameter in learning(encoder).items():
         assert parameter.grad is not None, name
         assert parameter.grad.abs().sum() > 0, name
 
 
 @every_encoder
-def test_parts_hold_every_parameter_once(build: Callable[..., TextModule]) -> None:
+def test_parts_hold_every_parameter_that_learns_once(build: Callable[..., TextModule]) -> None:
     encoder = build()
     parts = encoder.parts()
     assert set(parts) == {"encoder", "head"}
     in_parts = [id(p) for part in parts.values() for p in part.parameters()]
-    assert sorted(in_parts) == sorted(id(p) for p in encoder.parameters())
+    assert sorted(in_parts) == sorted(id(p) for p in learning(encoder).values())
 
 
 @every_encoder
@@ -137,9 +183,17 @@ def test_a_frozen_encoder_gets_no_gradient_and_its_head_does(
 def test_saved_and_loaded_it_is_the_same(build: Callable[..., TextModule], tmp_path: Path) -> None:
     encoder = build().eval()
     encoder.save_tokenizer(tmp_path)
-    other = build(tokenizer=Tokenizer.load(tmp_path / "tokenizer.json")).eval()
+    other = build().eval()
+    if isinstance(other, RecurrentTextEncoder):
+        if isinstance(other.words, LearnedWords):
+            other.words.vocabulary = Vocabulary.load(tmp_path / "vocabulary.json")
+        else:
+            assert Alphabet.load(tmp_path / "alphabet.json").characters == ALPHABET.characters
+    else:
+        other.tokenizer = Tokenizer.load(tmp_path / "tokenizer.json")
     for parameter in other.parameters():
         nn.init.normal_(parameter)
+    assert not torch.allclose(encode(encoder, TEXTS).embedding, encode(other, TEXTS).embedding)
     other.load_state_dict(encoder.state_dict())
     assert torch.equal(encode(encoder, TEXTS).embedding, encode(other, TEXTS).embedding)
 
@@ -163,13 +217,11 @@ def test_bfloat16_autocast_works(build: Callable[..., TextModule]) -> None:
 # Recurrent ------------------------------------------------------------------------------------
 
 
-def naive_gru(encoder: RecurrentTextEncoder, words: list[torch.Tensor], suffix: str) -> list:
+def naive_gru(encoder: RecurrentTextEncoder, words: list[torch.Tensor], direction: int) -> list:
     """States word by word, from the equations of Cho et al. 2014."""
     gru = encoder.gru
-    w_in, w_state, b_in, b_state = (
-        getattr(gru, f"{name}_l0{suffix}")
-        for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-    )
+    w_in, w_state = gru.weight_input[direction], gru.weight_hidden[direction]
+    b_in, b_state = gru.bias_input[direction], gru.bias_hidden[direction]
     state, states = torch.zeros(gru.hidden_size), []
     for word in words:
         r_in, z_in, n_in = (w_in @ word + b_in).chunk(3)
@@ -180,39 +232,107 @@ def naive_gru(encoder: RecurrentTextEncoder, words: list[torch.Tensor], suffix: 
     return states
 
 
+def words_of(encoder: RecurrentTextEncoder, text: str) -> list[torch.Tensor]:
+    """Each word's vector, embedded by itself."""
+    words = ["<start>", *SEGMENTER.words(text), "<end>"]
+    return [encoder.words(encoder.words.prepare([word]))[0] for word in words]
+
+
+@pytest.mark.parametrize("words", [learned, characters])
 @pytest.mark.parametrize("pooling", ["last", "mean"])
 @pytest.mark.parametrize("bidirectional", [False, True])
-def test_recurrent_against_the_equations(pooling: str, bidirectional: bool) -> None:
+def test_recurrent_against_the_equations(
+    words: Callable[[], LearnedWords | CharacterWords], pooling: str, bidirectional: bool
+) -> None:
     encoder = recurrent(
-        head=None, pooling=pooling, bidirectional=bidirectional, keep_tokens=True
+        words, head=None, pooling=pooling, bidirectional=bidirectional, keep_tokens=True
     ).eval()
     assert encoder.dimension == 10
     features = encode(encoder, TEXTS)
-    ids, mask = TOKENIZER.encode_batch(TEXTS)
-    for row in range(len(TEXTS)):
-        words = list(encoder.words.vectors[ids[row][mask[row]]])
-        states = [naive_gru(encoder, words, "")]
+    for row, text in enumerate(TEXTS):
+        vectors = words_of(encoder, text)
+        states = [naive_gru(encoder, vectors, 0)]
         if bidirectional:
-            states.append(naive_gru(encoder, words[::-1], "_reverse"))
+            states.append(naive_gru(encoder, vectors[::-1], 1))
         ends = [each[-1] for each in states]
         aligned = [states[0]] + [each[::-1] for each in states[1:]]
         averaged = [sum(each) / len(states) for each in zip(*aligned, strict=True)]
         pooled = sum(ends) / len(ends) if pooling == "last" else sum(averaged) / len(averaged)
         torch.testing.assert_close(features.embedding[row], normalize(pooled, dim=0))
+        kept = features.mask[row]
+        assert kept.tolist() == [True] * len(vectors) + [False] * (len(kept) - len(vectors))
         torch.testing.assert_close(
-            features.tokens[row][mask[row]], normalize(torch.stack(averaged), dim=-1)
+            features.tokens[row][kept], normalize(torch.stack(averaged), dim=-1)
         )
-    assert torch.equal(features.mask, mask)
+    without_tokens = recurrent(words, head=None, pooling=pooling, bidirectional=bidirectional)
+    without_tokens.load_state_dict(encoder.state_dict())
+    assert torch.equal(encode(without_tokens.eval(), TEXTS).embedding, features.embedding)
+
+
+@pytest.mark.parametrize("words", [learned, characters])
+def test_unpacked_reads_padding_as_the_official_code_does(
+    words: Callable[[], LearnedWords | CharacterWords],
+) -> None:
+    """torch's own GRU over padded texts; the average of both directions at the last word."""
+    encoder = recurrent(words, head=None, pooling="unpacked").eval()
+    official = nn.GRU(6, 10, batch_first=True, bidirectional=True)
+    for direction, suffix in enumerate(["", "_reverse"]):
+        for ours, theirs in (("input", "ih"), ("hidden", "hh")):
+            for kind in ("weight", "bias"):
+                value = getattr(encoder.gru, f"{kind}_{ours}")[direction].data
+                getattr(official, f"{kind}_{theirs}_l0{suffix}").data = value
+    padding = encoder.words(encoder.words.prepare(["<pad>"]))[0]
+    lengths = [len(words_of(encoder, text)) for text in TEXTS]
+    padded = torch.stack(
+        [
+            torch.stack(words_of(encoder, text) + [padding] * (max(lengths) - length))
+            for text, length in zip(TEXTS, lengths, strict=True)
+        ]
+    )
+    states, _ = official(padded)  # (texts, words, 2 · hidden)
+    averaged = (states[..., :10] + states[..., 10:]) / 2
+    for row, length in enumerate(lengths):
+        wanted = normalize(averaged[row, length - 1], dim=0)
+        torch.testing.assert_close(encode(encoder, TEXTS).embedding[row], wanted)
+    alone = encode(encoder, TEXTS[:1]).embedding
+    assert not torch.allclose(alone, encode(encoder, TEXTS).embedding[:1])
+
+
+def test_statistics_of_liwe_are_over_distinct_words_without_padding() -> None:
+    counted, plain = recurrent(characters), recurrent(characters)
+    torch.manual_seed(1)
+    encode(counted, ["a dog a dog a", "a dog runs"])
+    torch.manual_seed(1)
+    words = ["<start>", "<end>", "a", "dog", "runs"]
+    plain.words(plain.words.prepare(words))
+    for ours, wanted in zip(counted.words.buffers(), plain.words.buffers(), strict=True):
+        torch.testing.assert_close(ours, wanted)
+
+
+def test_what_romanised_texts_share() -> None:
+    first, second = encode(recurrent(segmenter=Segmenter(romanise=True)), ["狗", "gou"]).embedding
+    torch.testing.assert_close(first, second)
+    first, second = encode(recurrent(), ["狗", "gou"]).embedding
+    assert not torch.allclose(first, second)
+
+
+def test_dropout_drops_numbers_of_words() -> None:
+    encoder = recurrent(dropout=0.5)
+    assert not torch.equal(encode(encoder, TEXTS).embedding, encode(encoder, TEXTS).embedding)
+    encoder.eval()
+    assert torch.equal(encode(encoder, TEXTS).embedding, encode(encoder, TEXTS).embedding)
+
+
+def test_a_length_without_room_is_refused() -> None:
+    with pytest.raises(ValueError, match="no room"):
+        recurrent(max_length=2)
 
 
 def test_frozen_word_vectors_cannot_move() -> None:
-    vectors = torch.randn(len(TOKENIZER), 6)
-    encoder = recurrent(words=WordVectors(vectors=vectors, frozen=True)).requires_grad_(True)
-    optimizer = torch.optim.SGD(encoder.parameters(), lr=1.0, weight_decay=0.5)
-    encode(encoder, TEXTS).embedding[:, 0].sum().backward()
-    optimizer.step()
-    assert torch.equal(encoder.words.vectors, vectors)
-    assert "words.vectors" in encoder.state_dict()
+    vectors = WordVectors(vectors=torch.randn(7, 6), frozen=True).requires_grad_(True)
+    before = vectors.vectors.clone()
+    assert list(vectors.parameters()) == []
+    assert torch.equal(vectors.state_dict()["vectors"], before)
 
 
 def test_learned_word_vectors_start_as_published() -> None:
@@ -238,11 +358,6 @@ def test_pretrained_word_vectors_are_copied_and_can_learn() -> None:
 def test_wrong_word_vectors_are_refused(vectors: torch.Tensor) -> None:
     with pytest.raises(ValueError, match="float matrix"):
         WordVectors(vectors=vectors)
-
-
-def test_too_few_word_vectors_are_refused() -> None:
-    with pytest.raises(ValueError, match="3 word vectors for"):
-        recurrent(words=WordVectors.uniform(vocabulary_size=3, dimension=6))
 
 
 # Transformer ----------------------------------------------------------------------------------
@@ -382,3 +497,48 @@ def test_an_encoder_decoder_is_refused(tmp_path: Path) -> None:
     T5Model(config).save_pretrained(tmp_path)
     with pytest.raises(ModelError, match="text encoder such as"):
         load_transformer(tmp_path)
+
+
+# Frozen transformer -----------------------------------------------------------------------------
+
+
+def test_a_frozen_transformer_stays_frozen_and_reads_a_text_once() -> None:
+    encoder = frozen_transformer().train().requires_grad_(True)  # as a phase of training does
+    assert not encoder.model.training
+    calls = []
+    encoder.model.register_forward_hook(lambda *_: calls.append(1))
+    encode(encoder, TEXTS).embedding[:, 0].sum().backward()
+    encode(encoder, TEXTS[::-1])
+    assert len(calls) == 1
+    assert all(parameter.grad is None for parameter in encoder.model.parameters())
+
+
+def test_a_frozen_transformer_hands_its_last_layer_to_the_gru() -> None:
+    encoder = frozen_transformer(head=None, keep_tokens=True).eval()
+    ids, mask = TOKENIZER.encode_batch(TEXTS)
+    features = encode(encoder, TEXTS)
+    for row, there in enumerate(mask):
+        with torch.no_grad():
+            states = encoder.model(input_ids=ids[row][there][None]).last_hidden_state[0]
+            backwards = naive_gru(encoder, list(states.flip(0)), 1)
+            forwards = naive_gru(encoder, list(states), 0)
+        averaged = [
+            (ahead + back) / 2 for ahead, back in zip(forwards, backwards[::-1], strict=True)
+        ]
+        ends = (forwards[-1] + backwards[-1]) / 2
+        close = {"rtol": 0, "atol": 2e-3}  # the states are kept in float16
+        torch.testing.assert_close(features.embedding[row], normalize(ends, dim=0), **close)
+        torch.testing.assert_close(
+            features.tokens[row][there], normalize(torch.stack(averaged), dim=-1), **close
+        )
+
+
+def test_a_frozen_transformer_of_a_checkpoint(tmp_path: Path) -> None:
+    encoder = frozen_transformer().eval()
+    encoder.save_tokenizer(tmp_path)
+    other = frozen_transformer(
+        model=load_architecture(tmp_path), tokenizer=Tokenizer.load(tmp_path / "tokenizer.json")
+    ).eval()
+    encode(other, TEXTS)  # what it kept of other weights is forgotten
+    other.load_state_dict(encoder.state_dict())
+    assert torch.equal(encode(encoder, TEXTS).embedding, encode(other, TEXTS).embedding)

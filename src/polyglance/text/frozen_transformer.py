@@ -76,6 +76,9 @@ class FrozenTransformerTextEncoder(TextEncoder):
         )
         self.head = head
         self._kept = KeptRows[Tensor](kept_texts)
+        self.register_load_state_dict_post_hook(  # type: ignore[no-untyped-call]
+            lambda encoder, _: encoder._kept.clear()
+        )
 
     def train(self, mode: bool = True) -> Self:
         """The transformer's own dropout stays off."""
@@ -97,7 +100,9 @@ class FrozenTransformerTextEncoder(TextEncoder):
         mask = torch.arange(int(lengths.max())) < lengths[:, None]  # (texts, tokens)
         index = torch.zeros_like(mask, dtype=torch.int64)
         index[mask] = torch.arange(int(lengths.sum()))
-        return {"states": torch.cat(rows), "index": index, "lengths": lengths}
+        with full_precision(rows[0]):  # autocast to bfloat16 knows no float16
+            states = torch.cat(rows)
+        return {"states": states, "index": index, "lengths": lengths}
 
     def forward(self, inputs: dict[str, Tensor]) -> Features:
         """Encode what :meth:`prepare` returned; tensors are moved to where the weights are."""

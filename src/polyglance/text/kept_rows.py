@@ -29,6 +29,15 @@ class KeptRows(Generic[Row]):
     def __len__(self) -> int:
         return len(self._rows)
 
+    def __deepcopy__(self, memo: object) -> KeptRows[Row]:
+        """An empty memory as large: a copied encoder may be given other weights."""
+        return KeptRows(self._limit)
+
+    def clear(self) -> None:
+        """Forget all rows."""
+        with self._changing:
+            self._rows.clear()
+
     def get(self, texts: Sequence[str], compute: Callable[[list[str]], Iterable[Row]]) -> list[Row]:
         """One row a text; ``compute`` is asked once for those not kept, each of them once."""
         with self._changing:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from sys import intern
 from typing import Literal
@@ -36,9 +36,9 @@ class RecurrentTextEncoder(TextEncoder):
 
     Each distinct word of a batch is embedded once. Texts are packed, so that neither direction
     reads padding and an embedding does not depend on the texts beside it. The exception is
-    ``unpacked`` pooling, for weights of the official LIWE code: there the backward direction reads
-    the padding of the batch first, and both directions' average at a text's last word is taken, so
-    that it does depend on the longest text beside it.
+    ``unpacked`` pooling, how the official LIWE code behaves, for comparing with it: the backward
+    direction reads the padding of the batch first, and both directions' average at a text's last
+    word is taken, so that it does depend on the longest text beside it.
 
     Args:
         segmenter: texts → words.
@@ -84,7 +84,7 @@ class RecurrentTextEncoder(TextEncoder):
             input_size=words.dimension, hidden_size=hidden_size, bidirectional=bidirectional
         )
         self.head = head
-        self._words = lru_cache(maxsize=KEPT_TEXTS)(self._segment)
+        self._words = lru_cache(maxsize=KEPT_TEXTS)(partial(_words, segmenter, max_length))
 
     def prepare(self, texts: Sequence[str], languages: Sequence[str]) -> dict[str, Tensor]:
         """``index`` (texts, words) and ``lengths`` (texts,), both int64, rows of a table of words.
@@ -133,13 +133,15 @@ class RecurrentTextEncoder(TextEncoder):
         encoder = nn.ModuleList([self.words, self.gru])
         return {"encoder": encoder} | ({} if self.head is None else {"head": self.head})
 
-    def _segment(self, text: str, language: str) -> tuple[str, ...]:
-        words = self.segmenter.words(text, language)[: self.max_length - 2]
-        return (START, *map(intern, words), END)  # one string a word, however many texts have it
-
     def _project(self, states: Tensor) -> Tensor:
         """(..., hidden size) → (..., dimension) with unit rows."""
         if self.head is None:
             return functional.normalize(states, dim=-1)
         projected: Tensor = self.head(states)
         return projected
+
+
+def _words(segmenter: Segmenter, limit: int, text: str, language: str) -> tuple[str, ...]:
+    """The words of a text between their marks, ``limit`` of them at most."""
+    words = segmenter.words(text, language)[: limit - 2]
+    return (START, *map(intern, words), END)  # one string a word, however many texts have it
