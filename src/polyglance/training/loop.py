@@ -197,8 +197,10 @@ class Trainer:
     def _step(self, model: Any, optimizer: Any, batch: Batch) -> dict[str, float]:
         """One step of the optimiser; returns what to log."""
         terms: dict[str, Tensor] = model.training_step(batch)
-        loss = torch.stack(list(terms.values())).sum()
-        values = {"loss": loss.item(), **{name: term.item() for name, term in terms.items()}}
+        each = torch.stack(list(terms.values()))  # (terms,)
+        loss = each.sum()
+        told = torch.cat([loss[None], each]).tolist()  # one wait for the device, not one a term
+        values = dict(zip(["loss", *terms], told, strict=True))
         self._refuse_unless_finite("loss", values["loss"], values)
         self._watch_for_collapse(values["loss"], batch)
         optimizer.zero_grad()
