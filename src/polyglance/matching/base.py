@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from torch import Tensor, nn
 
@@ -30,7 +30,13 @@ class Matching(nn.Module, ABC):
 
     Some comparisons need far more memory than the score they end in. ``floats_per_pair`` says how
     much, and ``score_in_blocks`` uses it to score collections of any size in bounded memory.
+
+    Attributes:
+        is_inner_product: whether a score is the inner product of two embeddings, so that vectors
+            can be indexed and searched; any other comparison has to see every pair.
     """
+
+    is_inner_product: ClassVar[bool] = False
 
     @abstractmethod
     def forward(self, images: Features, texts: Features) -> Tensor:

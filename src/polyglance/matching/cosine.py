@@ -16,6 +16,8 @@ class CosineMatching(Matching):
     and ranks are lost.
     """
 
+    is_inner_product = True
+
     def forward(self, images: Features, texts: Features) -> Tensor:
         """(images, dim), (texts, dim) → (images, texts) in [−1, 1].
 
