@@ -12,6 +12,8 @@ from polyglance.vision.base import Backbone
 from polyglance.vision.image_encoder import ImageEncoder
 from polyglance.vision.non_local import NEGATIVE_SLOPE, NonLocal
 
+FEW_CHANNELS = 64
+
 
 class RegionEncoder(ImageEncoder):
     """Regions of a picture in the joint space, and their mean.
@@ -31,7 +33,8 @@ class RegionEncoder(ImageEncoder):
         activation: a leaky rectifier of slope .1 behind the projection.
         normalise_regions: bring each projected region to unit length before the mean.
         keep_tokens: hand on the projected regions as ``tokens``, with their ``mask``.
-        dropout: probability, on the backbone's channels.
+        dropout: probability of a channel of the backbone to be left out, in all regions of a
+            picture alike.
     """
 
     def __init__(
@@ -47,7 +50,7 @@ class RegionEncoder(ImageEncoder):
     ) -> None:
         super().__init__(backbone=backbone, dimension=dimension, keeps="grid")
         channels = backbone.channels if non_local is None else non_local.output_channels
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = dropout
         self.non_local = non_local
         self.projection = nn.Linear(channels, dimension)
         self.activation = activation
@@ -69,7 +72,7 @@ class RegionEncoder(ImageEncoder):
         """
         kept = self.read(images)
         regions = kept.flatten(2).mT if kept.dim() == 4 else kept  # (batch, regions, channels)
-        mask = regions.detach().any(-1)  # (batch, regions)
+        mask = _there(regions.detach())  # (batch, regions)
         projected = self._project(regions, mask)  # (batch, regions, dimension)
         weights = mask.to(projected.dtype)  # (batch, regions)
         weights = weights / weights.sum(1, keepdim=True).clamp(min=1)
@@ -86,10 +89,22 @@ class RegionEncoder(ImageEncoder):
 
     def _project(self, regions: Tensor, mask: Tensor) -> Tensor:
         """(batch, regions, channels) → (batch, regions, dimension), float32 or better."""
-        regions = self.dropout(regions)
+        if self.training and self.dropout:
+            whole = regions.new_ones(len(regions), 1, regions.shape[2])
+            regions = regions * functional.dropout(whole, self.dropout)
         if self.non_local is not None:
             regions = self.non_local(regions, mask)
         projected = self.projection(regions)
         if self.activation:
             projected = functional.leaky_relu(projected, NEGATIVE_SLOPE)
         return at_least_float32(projected)
+
+
+def _there(regions: Tensor) -> Tensor:
+    """(batch, regions, channels) → (batch, regions), false where all channels are zero.
+
+    Few channels tell it of most regions, and all of them are only looked at for the others.
+    """
+    there = regions[..., :FEW_CHANNELS].any(-1)
+    there[~there] = regions[~there].any(-1)
+    return there
