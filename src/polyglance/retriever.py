@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -102,8 +102,16 @@ class Retriever:
                 advance(len(batch))
         return embeddings
 
-    def encode_pixels(self, pixels: NDArray[np.uint8]) -> Embeddings:
-        """(images, 3, size, size) uint8, as ``preprocessing`` makes it → (images, dimension)."""
+    def encode_pixels(self, pixels: NDArray[Any]) -> Embeddings:
+        """Encode what has been read already.
+
+        Args:
+            pixels: (images, 3, size, size) uint8, as ``preprocessing`` makes it; or floating point
+                features of the model's own backbone, such as rows of a feature store.
+
+        Returns:
+            (images, dimension) float32, unit rows.
+        """
         import torch
 
         with torch.inference_mode():

@@ -54,6 +54,14 @@ def evaluate(
         int, typer.Option(min=0, help="Bootstrap draws for the 95 % intervals; 0 for none.")
     ] = 1000,
     seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap.")] = 0,
+    features: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Read this feature store in place of the pictures; needed for a model that was "
+            "trained on features from files.",
+        ),
+    ] = None,
 ) -> None:
     """Measure a model on captioned pictures: recall per language, the mean and the worst.
 
@@ -65,10 +73,18 @@ def evaluate(
     records = read_manifest(manifest)
 
     from polyglance import Retriever
+    from polyglance.errors import ConfigError
     from polyglance.evaluation.retriever import evaluate_retriever
+    from polyglance.systems.stored_features import open_features, precomputed_backbone
 
+    retriever = Retriever.load(model)
+    if features is None and precomputed_backbone(retriever.system) is not None:
+        raise ConfigError(
+            f"{model} was trained on features from files and cannot read pictures; name the store "
+            "of their features with --features FOLDER"
+        )
     measured = evaluate_retriever(
-        Retriever.load(model),
+        retriever,
         records,
         languages=language or None,
         gallery=gallery.value,
@@ -77,6 +93,7 @@ def evaluate(
         draws=draws,
         seed=seed,
         manifest=str(manifest),
+        features=None if features is None else open_features(retriever.system, features),
         show_progress=True,
     )
     _print(measured)

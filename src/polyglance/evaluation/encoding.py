@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from polyglance.data.ahead import decoded_batches
+from polyglance.data.dataset import feature_key
 from polyglance.errors import ConfigError, PictureError
 from polyglance.evaluation.protocol import Texts
 from polyglance.evaluation.results import Skipped
 from polyglance.progress import track
 
 if TYPE_CHECKING:
+    from polyglance.data.feature_store import FeatureStore
     from polyglance.data.record import Record
     from polyglance.vision.preprocessing import Preprocessing
 
@@ -30,8 +32,8 @@ class Encoder(Protocol):
     languages: tuple[str, ...]
     preprocessing: Preprocessing
 
-    def encode_pixels(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """(n, 3, size, size) uint8 → (n, dimension), unit rows."""
+    def encode_pixels(self, pixels: NDArray[Any]) -> NDArray[np.float32]:
+        """(n, 3, size, size) uint8, or backbone features → (n, dimension), unit rows."""
 
     def encode_texts(
         self, texts: Sequence[str], *, language: str | Sequence[str] | None = None
@@ -54,9 +56,14 @@ class EncodedPictures(NamedTuple):
 
 
 def encode_pictures(
-    encoder: Encoder, records: Sequence[Record], *, batch_size: int, show_progress: bool
+    encoder: Encoder,
+    records: Sequence[Record],
+    *,
+    batch_size: int,
+    show_progress: bool,
+    features: FeatureStore | None = None,
 ) -> EncodedPictures:
-    """Decode in threads, one batch ahead of the encoder.
+    """Decode in threads, one batch ahead of the encoder; or read stored features instead.
 
     Raises:
         PictureError: not one picture can be read.
@@ -66,7 +73,12 @@ def encode_pictures(
     parts: list[NDArray[np.float32]] = []
     with track("pictures", len(records), show=show_progress) as advance:
         paths = [record.image for record in records]
-        for batch in decoded_batches(paths, encoder.preprocessing, batch_size=batch_size):
+        batches = (
+            decoded_batches(paths, encoder.preprocessing, batch_size=batch_size)
+            if features is None
+            else _stored_batches(records, features, batch_size)
+        )
+        for batch in batches:
             pixels = []
             for row, outcome in batch:
                 record = records[row]
@@ -83,6 +95,19 @@ def encode_pictures(
         first = f"; {skipped[0].path}: {skipped[0].reason}" if skipped else ""
         raise PictureError(f"none of {len(records)} pictures can be read{first}")
     return EncodedPictures(np.concatenate(parts), kept, tuple(skipped))
+
+
+def _stored_batches(
+    records: Sequence[Record], store: FeatureStore, batch_size: int
+) -> Iterator[list[tuple[int, NDArray[Any] | PictureError]]]:
+    """Rows of a store, as decoded pictures come: by number of the record, or why there is none."""
+    for start in range(0, len(records), batch_size):
+        batch: list[tuple[int, NDArray[Any] | PictureError]] = []
+        for row, record in enumerate(records[start : start + batch_size], start):
+            place = store.place(feature_key(record))
+            missing = PictureError(f"no features of it are in {store.folder}")
+            batch.append((row, missing if place is None else store.take([place])[0]))
+        yield batch
 
 
 def encode_captions(

@@ -19,6 +19,7 @@ from polyglance.evaluation.protocol import evaluate_embeddings
 from polyglance.evaluation.results import Gallery, Report
 
 if TYPE_CHECKING:
+    from polyglance.data.feature_store import FeatureStore
     from polyglance.data.record import Record
 
 
@@ -33,6 +34,7 @@ def evaluate_retriever(
     draws: int = 1000,
     seed: int = 0,
     manifest: str = "",
+    features: FeatureStore | None = None,
     show_progress: bool = False,
 ) -> Report:
     """Measure how well a model finds these pictures by their captions, and the captions by them.
@@ -49,6 +51,7 @@ def evaluate_retriever(
         draws: of the bootstrap; 0 for no intervals.
         seed: of the bootstrap.
         manifest: told in the report.
+        features: read in place of the pictures.
         show_progress: on standard error.
 
     Raises:
@@ -57,7 +60,11 @@ def evaluate_retriever(
     """
     chosen = chosen_languages(records, languages)
     pictures = encode_pictures(
-        retriever, records, batch_size=batch_size, show_progress=show_progress
+        retriever,
+        records,
+        batch_size=batch_size,
+        show_progress=show_progress,
+        features=features,
     )
     captions = encode_captions(retriever, pictures.records, chosen, show_progress=show_progress)
     lost = [tag for tag in chosen if tag not in captions]

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 
 from polyglance.data.dataset import FeatureSource, PictureSource, PixelSource
 from polyglance.data.feature_building import build_feature_store
-from polyglance.data.feature_store import FeatureStore
 from polyglance.errors import ConfigError
-from polyglance.vision.precomputed import PrecomputedBackbone
+from polyglance.systems.stored_features import open_features, precomputed_backbone
 
 if TYPE_CHECKING:
     from polyglance.data.record import Record
@@ -58,7 +57,6 @@ class RunSources:
         self._system, self._records = system, records
         self._features, self._cache_features = features, cache_features
         self._workers, self._show_progress = workers, show_progress
-        self._backbone = system.parts().get("image.backbone")
         self._stored: dict[tuple[Split, str], FeatureSource] = {}
         self._pixels = {
             split: PixelSource(some, preprocessing=system.preprocessing, workers=workers)
@@ -73,8 +71,8 @@ class RunSources:
                 without.
             ModelError: a store is another model's, or its rows are of another size.
         """
-        if isinstance(self._backbone, PrecomputedBackbone):
-            return self._precomputed(split, self._backbone)
+        if precomputed_backbone(self._system) is not None:
+            return self._precomputed(split)
         if not (backbone_is_frozen and self._cache_features):
             return self._pixels[split]
         key = split, self._system.backbone_fingerprint()
@@ -87,9 +85,14 @@ class RunSources:
         for source in self._pixels.values():
             tell_skipped(source.skipped)
 
-    def _precomputed(self, split: Split, backbone: PrecomputedBackbone) -> FeatureSource:
-        store, records = open_precomputed(self._features), self._records[split]
-        backbone.check_row(store.shape, str(store.folder))
+    def _precomputed(self, split: Split) -> FeatureSource:
+        folder, records = self._features, self._records[split]
+        if not (folder / "meta.json").is_file():
+            raise ConfigError(
+                f"data.features: {folder} is no feature store; a model on precomputed features "
+                "needs the store that `polyglance data prepare precomp` wrote"
+            )
+        store = open_features(self._system, folder)
         without = [r.id for r in records if r.features is None or r.features not in store]
         if without:
             raise ConfigError(
@@ -114,20 +117,6 @@ class RunSources:
         self._system.train(was_training)
         tell_skipped(report.skipped)
         return FeatureSource(self._records[split], store=store)
-
-
-def open_precomputed(folder: Path) -> FeatureStore:
-    """The store of features from files that a recipe names.
-
-    Raises:
-        ConfigError: no store is there.
-    """
-    if not (folder / "meta.json").is_file():
-        raise ConfigError(
-            f"data.features: {folder} is no feature store; a model on precomputed features needs "
-            "the folder that `polyglance data prepare precomp … --store FOLDER` wrote"
-        )
-    return FeatureStore(folder)
 
 
 def tell_skipped(skipped: Mapping[str, str]) -> None:

@@ -116,9 +116,19 @@ class PooledImageEncoder(ImageEncoder):
         """Encode pixels (uint8) or the result of :meth:`backbone_features` (floating point).
 
         Args:
-            images: (batch, 3, height, width) uint8, (batch, channels, rows, columns), or
-                (batch, channels).
+            images: (batch, 3, height, width) uint8, (batch, channels, rows, columns),
+                (batch, channels), or regions from files (batch, regions, channels).
         """
         kept = self.read(images)
-        pooled = kept if self.pooling is None else self.pooling(kept)  # (batch, channels)
+        if self.pooling is None:
+            pooled = mean_region(kept) if kept.dim() == 3 else kept  # (batch, channels)
+        else:
+            grid = kept.mT[..., None] if kept.dim() == 3 else kept  # (batch, channels, …, …)
+            pooled = self.pooling(grid)  # (batch, channels)
         return Features(embedding=self.head(pooled))  # (batch, dimension)
+
+
+def mean_region(regions: Tensor) -> Tensor:
+    """(batch, regions, channels) → (batch, channels); a region of zeros is padding."""
+    count = regions.any(-1).sum(-1, keepdim=True).clamp(min=1)  # (batch, 1)
+    return regions.sum(1) / count.to(regions.dtype)
