@@ -103,5 +103,5 @@ class WordBuilder:
         from polyglance.text.sentence_words import SentenceWords
 
         encoder = SentenceEncoder.load()
-        self.towers["text.words"] = Tower("sentence-encoder", encoder.fingerprint)
+        self.towers["text.words.encoder"] = Tower("sentence-encoder", encoder.fingerprint)
         return SentenceWords(encoder=encoder)
