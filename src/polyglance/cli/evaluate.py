@@ -73,16 +73,10 @@ def evaluate(
     records = read_manifest(manifest)
 
     from polyglance import Retriever
-    from polyglance.errors import ConfigError
     from polyglance.evaluation.retriever import evaluate_retriever
-    from polyglance.systems.stored_features import open_features, precomputed_backbone
+    from polyglance.systems.stored_features import open_features
 
     retriever = Retriever.load(model)
-    if features is None and precomputed_backbone(retriever.system) is not None:
-        raise ConfigError(
-            f"{model} was trained on features from files and cannot read pictures; name the store "
-            "of their features with --features FOLDER"
-        )
     measured = evaluate_retriever(
         retriever,
         records,

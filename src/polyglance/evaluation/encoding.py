@@ -93,6 +93,8 @@ def encode_pictures(
             advance(len(batch))
     if not kept:
         first = f"; {skipped[0].path}: {skipped[0].reason}" if skipped else ""
+        if features is None and any(record.features is not None for record in records):
+            first += "; the manifest names rows of a feature store: say which with --features"
         raise PictureError(f"none of {len(records)} pictures can be read{first}")
     return EncodedPictures(np.concatenate(parts), kept, tuple(skipped))
 
