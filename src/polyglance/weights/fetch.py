@@ -124,6 +124,7 @@ def _made(asset: Asset) -> dict[str, Any]:
 def _converter(name: str) -> Convert:
     from functools import partial
 
+    from polyglance.weights.detector import convert_detector
     from polyglance.weights.efficientnet_lite import convert_efficientnet_lite
     from polyglance.weights.emoji import convert_emoji
     from polyglance.weights.food import convert_food
@@ -137,6 +138,7 @@ def _converter(name: str) -> Convert:
         "efficientnet-lite0": partial(convert_efficientnet_lite, number=0),
         "efficientnet-lite1": partial(convert_efficientnet_lite, number=1),
         "efficientnet-lite2": partial(convert_efficientnet_lite, number=2),
+        "detector": convert_detector,
         "emoji": convert_emoji,
         "stamps": convert_stamps,
         "food": convert_food,
