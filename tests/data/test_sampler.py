@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import islice
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from polyglance.data.record import Record
-from polyglance.data.sampler import CaptionSampler, caption_identity
+from polyglance.data.sampler import CaptionSampler, Pick, caption_identity
 from polyglance.errors import ConfigError
 
 
@@ -95,15 +96,15 @@ def test_resume_is_exact(count: int, batch_size: int, stop: int) -> None:
     def sampler() -> CaptionSampler:
         return CaptionSampler(dataset(count), batch_size=batch_size, seed=5)
 
-    first = sampler()
-    uninterrupted = [picks for _, (_, picks) in zip(range(20), first.upcoming(), strict=False)]
-    second = sampler()
-    for _, (state, _) in zip(range(stop), second.upcoming(), strict=False):
-        second.state = state
+    def drawn(start: CaptionSampler, steps: int) -> list[list[Pick]]:
+        return [start.batch(at.epoch, at.step) for at in islice(start.places(), steps)]
+
+    uninterrupted = drawn(sampler(), 20)
+    stopped = sampler()
+    stopped.state = next(islice(stopped.places(), stop, None))
     resumed = sampler()
-    resumed.load_state_dict(second.state_dict())
-    rest = [picks for _, (_, picks) in zip(range(20 - stop), resumed.upcoming(), strict=False)]
-    assert rest == uninterrupted[stop:]
+    resumed.load_state_dict(stopped.state_dict())
+    assert drawn(resumed, 20 - stop) == uninterrupted[stop:]
 
 
 def test_epochs_and_seeds_differ() -> None:

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Generator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from polyglance.data.ahead import decode
@@ -197,21 +198,22 @@ def stream(
         PictureError: a whole epoch has no readable picture.
     """
 
-    def draw(picks: Sequence[Pick], step: int) -> Batch | None:
-        batch = assemble(picks, source)
+    def draw(place: SamplerState) -> Batch | None:
+        batch = assemble(sampler.batch(place.epoch, place.step), source)
         if batch is None or parallel is None:
             return batch
-        return replace(batch, parallel=parallel.batch(step))
+        steps_before = place.epoch * sampler.steps_per_epoch + place.step
+        return replace(batch, parallel=parallel.batch(steps_before))
 
-    upcoming = enumerate(sampler.upcoming(), start=sampler.steps_drawn)
+    upcoming = pairwise(sampler.places())
     waiting: deque[tuple[SamplerState, Future[Batch | None]]] = deque()
     empty = 0
     with ThreadPoolExecutor(1, thread_name_prefix="assemble") as pool:
         try:
             while empty < sampler.steps_per_epoch:
                 while len(waiting) <= ahead:
-                    step, (state, picks) = next(upcoming)
-                    waiting.append((state, pool.submit(draw, picks, step)))
+                    place, following = next(upcoming)
+                    waiting.append((following, pool.submit(draw, place)))
                 state, future = waiting.popleft()
                 batch = future.result()
                 empty = empty + 1 if batch is None else 0

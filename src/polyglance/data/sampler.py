@@ -122,11 +122,6 @@ class CaptionSampler:
         pictures = self._bounds[-1] * self._world_size
         return pictures * self._captions_per_picture / self.steps_per_epoch
 
-    @property
-    def steps_drawn(self) -> int:
-        """Steps of all epochs up to the present state."""
-        return self.state.epoch * self.steps_per_epoch + self.state.step
-
     def batch(self, epoch: int, step: int) -> list[Pick]:
         """This rank's picks at a step of an epoch, those of one picture side by side."""
         return self._draw(epoch, step, slice(self._rank, None, self._world_size))
@@ -135,19 +130,17 @@ class CaptionSampler:
         """The picks of all ranks together; the same for any number of them that divides it."""
         return self._draw(epoch, step, slice(None))
 
-    def upcoming(self) -> Iterator[tuple[SamplerState, list[Pick]]]:
-        """Endless batches from the present state on; drawing ahead does not move the state.
+    def places(self) -> Iterator[SamplerState]:
+        """The present state, and endlessly those after it; looking ahead does not move it.
 
-        Yields:
-            The state to set once the batch has been trained on, and the batch.
+        A batch drawn at one of them has been trained on once the state is the next.
         """
         epoch, step = self.state.epoch, self.state.step
         while True:
-            picks = self.batch(epoch, step)
+            yield SamplerState(epoch, step)
             step += 1
             if step == self.steps_per_epoch:
                 epoch, step = epoch + 1, 0
-            yield SamplerState(epoch, step), picks
 
     def state_dict(self) -> dict[str, Any]:
         """Everything needed to go on, with a digest of data and settings."""
@@ -194,18 +187,16 @@ class CaptionSampler:
         """``draws``: (captions, 2) uniform numbers, for the language and for the caption."""
         tags, cumulative = self._languages[picture]
         captions = self._captions[picture]
-        left = [(tag, number) for tag in tags for number in range(len(captions[tag]))]
+        left = {tag: list(range(len(captions[tag]))) for tag in tags}  # not yet drawn
         picks: list[Pick] = []
-        for language_draw, caption_draw in draws[: len(left)]:
+        for language_draw, caption_draw in draws[: sum(map(len, left.values()))]:
             tag = tags[bisect_right(cumulative, language_draw * cumulative[-1], hi=len(tags) - 1)]
-            # Where the language is used up, any caption not yet drawn will do.
-            choices = [place for place in left if place[0] == tag] or left
-            tag, number = choices[int(caption_draw * len(choices))]
-            left.remove((tag, number))
-            caption = captions[tag][number]
-            sharers = self._shared.get(caption_identity(caption), ()) if self._shared else ()
-            also = tuple(other for other in sharers if other != picture)
-            picks.append(Pick(picture, tag, caption, also))
+            chosen = int(caption_draw * len(left[tag]))
+            if not left[tag]:  # the language is used up: any caption not yet drawn will do
+                others = [(other, n) for other in tags for n in range(len(left[other]))]
+                tag, chosen = others[int(caption_draw * len(others))]
+            caption = captions[tag][left[tag].pop(chosen)]
+            picks.append(Pick(picture, tag, caption, self._shared.get((picture, caption), ())))
         return picks
 
 
@@ -240,14 +231,20 @@ def _languages_of(
 
 def _shared_captions(
     records: Sequence[Record], pictures: Sequence[int], weights: Mapping[str, float]
-) -> dict[str, tuple[int, ...]]:
-    """Caption identity → the pictures that carry it, for captions of more than one picture."""
-    owners: dict[str, set[int]] = {}
+) -> dict[tuple[int, str], tuple[int, ...]]:
+    """(Picture, caption) → the other pictures that carry it, for captions of more than one."""
+    owners: dict[str, set[tuple[int, str]]] = {}
     for picture in pictures:
         for tag in weights:
             for caption in records[picture].captions.get(tag, ()):
-                owners.setdefault(caption_identity(caption), set()).add(picture)
-    return {key: tuple(sorted(found)) for key, found in owners.items() if len(found) > 1}
+                owners.setdefault(caption_identity(caption), set()).add((picture, caption))
+    shared: dict[tuple[int, str], tuple[int, ...]] = {}
+    for found in owners.values():
+        carriers = sorted({picture for picture, _ in found})
+        if len(carriers) > 1:
+            for picture, caption in found:
+                shared[picture, caption] = tuple(p for p in carriers if p != picture)
+    return shared
 
 
 def _digest(
