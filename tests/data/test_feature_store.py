@@ -15,7 +15,14 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from polyglance.data.dataset import FeatureSource, PixelSource, assemble, feature_key, stream
+from polyglance.data.dataset import (
+    FeatureSource,
+    PixelSource,
+    TensorSource,
+    assemble,
+    feature_key,
+    stream,
+)
 from polyglance.data.feature_building import build_feature_store
 from polyglance.data.feature_store import FeatureStore, FeatureStoreWriter
 from polyglance.data.record import Record
@@ -164,6 +171,31 @@ def test_bad_pictures_are_skipped_with_reasons(tmp_path: Path) -> None:
     assert batch is not None
     assert batch.image_ids.tolist() == batch.text_image_ids.tolist() == [0, 2, 4]
     assert batch.texts == ["picture 0", "picture 2", "picture 4"]
+
+
+def test_features_come_as_they_are_stored_in_the_order_asked_for(tmp_path: Path) -> None:
+    rows = np.random.default_rng(0).normal(size=(6, 4, 2)).astype(np.float16)
+    with FeatureStoreWriter(tmp_path, fingerprint="a", shape=(4, 2)) as writer:
+        writer.append([f"r{n}" for n in range(6)], rows, ["s"] * 6)
+        writer.append(["r2"], rows[:1] + 1, ["s"])  # encoded anew: its last row counts
+    records = [Record(id=f"p{n}", features=f"r{n}") for n in (5, 9, 0, 2)]
+    source = FeatureSource(records, store=FeatureStore(tmp_path))
+    indices, images = source.load([3, 1, 0])
+    assert indices == [3, 0]
+    assert images.dtype == torch.float16
+    assert np.array_equal(images.numpy(), np.stack([rows[0] + 1, rows[5]]))
+    images += 1  # a copy: the store is as before
+    assert np.array_equal(source.load([0]).images[0].numpy(), rows[5])
+    nothing = source.load([1])
+    assert (nothing.indices, nothing.images.shape) == ([], (0, 4, 2))
+    assert assemble([Pick(1, "en", "no features")], source) is None
+
+
+def test_tensors_in_memory_are_a_source() -> None:
+    features = torch.randn(5, 3)
+    indices, images = TensorSource(features).load([4, 1])
+    assert indices == [4, 1]
+    assert torch.equal(images, features[[4, 1]])
 
 
 def test_nothing_readable_is_an_error(tmp_path: Path) -> None:

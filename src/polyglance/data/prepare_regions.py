@@ -67,7 +67,8 @@ def prepare_precomp(
     report = store_regions(
         chain.from_iterable(split.regions() for split in kept),
         store,
-        fingerprint=sources_fingerprint([split.path for split in kept]),
+        # over all splits: prepared one after the other, they go into one store
+        fingerprint=sources_fingerprint([split.path for split in found]),
     )
     write_manifest(records, output)
     return PreparedRegions(Prepared(len(records), caption_counts(records), ()), report)
