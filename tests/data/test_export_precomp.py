@@ -4,12 +4,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from PIL import Image
+from pydantic import TypeAdapter
 from tests.data.tiny_features import f30k, run
 
+from polyglance.data.ahead import decode
 from polyglance.data.feature_store import FeatureStore, FeatureStoreWriter
 from polyglance.data.manifest import read_manifest, write_manifest
 from polyglance.data.record import Record
 from polyglance.errors import ManifestError
+from polyglance.systems.build import build_system
+from polyglance.systems.checkpoint import save_system
+from polyglance.systems.config import SystemConfig
+from polyglance.vision.preprocessing import Preprocessing
+from polyglance.vision.resnet import ResNet
 
 GENERATOR = np.random.default_rng(2)
 
@@ -123,3 +132,59 @@ def test_there_and_back_again(tmp_path: Path) -> None:
 def test_where_features_come_from_must_be_said(tmp_path: Path) -> None:
     with pytest.raises(AssertionError, match="--store, --model, --backbone"):
         run("export-precomp", manifest(tmp_path, {}), "--output", tmp_path / "out")
+
+
+def photos(folder: Path) -> Path:
+    records = []
+    for n in range(3):
+        pixels = GENERATOR.integers(0, 255, (40, 40, 3)).astype(np.uint8)
+        Image.fromarray(pixels).save(folder / f"{n}.png")
+        records.append(Record(id=f"{n}", image=folder / f"{n}.png", captions={"en": ("a photo",)}))
+    write_manifest(records, folder / "photos.jsonl")
+    return folder / "photos.jsonl"
+
+
+def decoded(folder: Path, size: int) -> torch.Tensor:
+    pictures = [decode(folder / f"{n}.png", Preprocessing(size=size)) for n in range(3)]
+    return torch.from_numpy(np.stack(pictures))  # (3, 3, size, size)
+
+
+def test_own_photos_through_a_backbone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    tower = ResNet(depths=(1, 1), width=4, classes=None, preprocessing=Preprocessing(size=32))
+    monkeypatch.setattr("polyglance.vision.pretrained.load_tower", lambda _name: tower.eval())
+    monkeypatch.setenv("POLYGLANCE_CACHE", str(tmp_path / "cache"))
+    run("export-precomp", photos(tmp_path), "--backbone", "resnet50", "--split", "test",
+        "--output", tmp_path / "out")  # fmt: skip
+    with torch.inference_mode():
+        grid = tower(decoded(tmp_path, 32)).grid  # (3, 32, 4, 4)
+    found = np.load(tmp_path / "out" / "test_ims.npy")
+    assert found.shape == (3, 16, 32)
+    # computed in bfloat16 where the processor is faster that way
+    assert found == pytest.approx(
+        grid.flatten(2).mT.numpy(), rel=0.05, abs=0.05 * float(grid.max())
+    )
+
+
+def test_own_photos_through_a_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POLYGLANCE_CACHE", str(tmp_path / "cache"))
+    architecture = {"model_type": "resnet", "embedding_size": 4, "hidden_sizes": [4, 8],
+                    "depths": [1, 1], "layer_type": "basic"}  # fmt: skip
+    config = TypeAdapter(SystemConfig).validate_python(
+        {
+            "system": "vsepp",
+            "dimension": 8,
+            "backbone": {"kind": "transformers", "size": 32, "architecture": architecture},
+        }
+    )
+    system = build_system(config, training_texts=["a photo"]).eval()
+    save_system(system, tmp_path / "model")
+    run("export-precomp", photos(tmp_path), "--model", tmp_path / "model", "--split", "test",
+        "--output", tmp_path / "out")  # fmt: skip
+    with torch.inference_mode():
+        vectors = system.backbone_features(decoded(tmp_path, 32)).numpy()  # (3, 8)
+    found = np.load(tmp_path / "out" / "test_ims.npy")
+    assert found == pytest.approx(vectors, rel=0.05, abs=0.05 * float(vectors.max()))
+    with pytest.raises(AssertionError, match="--split"):
+        run("export-precomp", photos(tmp_path), "--model", tmp_path / "model",
+            "--output", tmp_path / "out")  # fmt: skip
