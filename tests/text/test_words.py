@@ -168,6 +168,8 @@ def test_liwe_has_as_many_parameters_as_the_paper_counts(widths: tuple[int, ...]
     lengths_biases_and_norms = 4 * sum(widths)
     wanted = len(ALPHABET) * 24 + matrices + lengths_biases_and_norms
     assert embedding.parameter_count() == wanted
+    if widths == (128, 256):  # "115k" in the paper, with its 101 characters
+        assert 101 * 24 + matrices == 115_064
 
 
 def test_a_word_is_cut_where_the_paper_cuts_it() -> None:

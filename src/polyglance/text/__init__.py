@@ -1,1 +1,1 @@
-"""Text encoders: the pretrained sentence encoder, word vectors with GRUs, transformers."""
+"""Text encoders: the pretrained sentence encoder, words under a GRU, transformers."""

@@ -23,7 +23,10 @@ class TextEncoder(nn.Module, ABC):
 
     @abstractmethod
     def prepare(self, texts: Sequence[str], languages: Sequence[str]) -> dict[str, Tensor]:
-        """Tensors for ``texts``, first axis (texts,). ``languages``: one BCP-47 tag a text."""
+        """Tensors for ``texts``. ``languages``: one BCP-47 tag a text.
+
+        They belong together: some have a row for each text, others one for each distinct word.
+        """
 
     @abstractmethod
     def forward(self, inputs: dict[str, Tensor]) -> Features:

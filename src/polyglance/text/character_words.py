@@ -26,9 +26,10 @@ class CharacterWords(WordEmbedding):
     official code, a layer is a weight-normed linear map, dropout, BatchNorm and LeakyReLU(.1), the
     last one too, and the character that pads has a learned vector.
 
-    Deviations from the official code: BatchNorm sees each distinct word of a batch once, and never
-    padding words, where the official statistics are over all places of the padded texts; the marks
-    around a text are words of their own and not glued to the first and the last.
+    Deviations from the official code: BatchNorm sees each distinct word of a batch once, and
+    padding only where it is read (``unpacked`` pooling), where the official statistics are over all
+    places of the padded texts; the marks around a text are words of their own and not glued to the
+    first and the last.
 
     Args:
         alphabet: of the training captions.
