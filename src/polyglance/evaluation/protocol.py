@@ -35,7 +35,7 @@ from polyglance.evaluation.averages import (
 )
 from polyglance.evaluation.bootstrap import Draws, draw_pictures
 from polyglance.evaluation.metrics import RECALLS, metrics
-from polyglance.evaluation.ranks import Ranks, rank_embeddings
+from polyglance.evaluation.ranks import EmbeddingScores, Ranks, Scores, rank, rank_embeddings
 from polyglance.evaluation.results import Crossing, Gallery, LanguageResult, RankVariance, Report
 
 Embeddings = Tensor | NDArray[np.floating]
@@ -51,6 +51,18 @@ class Texts(NamedTuple):
     """
 
     embeddings: Embeddings
+    image_ids: Ids
+
+
+class Scored(NamedTuple):
+    """Scores of all pictures against the texts of one language.
+
+    Attributes:
+        scores: (images, texts).
+        image_ids: (texts,) the picture that each text describes.
+    """
+
+    scores: Scores
     image_ids: Ids
 
 
@@ -81,21 +93,63 @@ def evaluate_embeddings(
         ConfigError: there is no caption, or there are fewer pictures than folds.
         ValueError: ids repeat, a text names an unknown picture, or an embedding is not finite.
     """
+    pictures = torch.as_tensor(images).float()
+    if len(_plain(image_ids)) != len(pictures):
+        raise ValueError("every picture needs one id, and every id one picture")
+    return evaluate_scores(
+        image_ids,
+        {
+            tag: Scored(EmbeddingScores(pictures, texts.embeddings), texts.image_ids)
+            for tag, texts in captions.items()
+        },
+        parallel=parallel,
+        gallery=gallery,
+        folds=folds,
+        draws=draws,
+        seed=seed,
+    )
+
+
+def evaluate_scores(
+    image_ids: Ids,
+    captions: Mapping[str, Scored],
+    *,
+    parallel: Mapping[str, Texts] | None = None,
+    gallery: Gallery = "all",
+    folds: int = 1,
+    draws: int = 1000,
+    seed: int = 0,
+) -> Report:
+    """Measure scores, whatever compared pictures with texts.
+
+    Args:
+        image_ids: (images,) distinct.
+        captions: tag → scores, of at least one caption in each language.
+        parallel: see :func:`evaluate_embeddings`, as everything below.
+        gallery: as above.
+        folds: as above.
+        draws: as above.
+        seed: as above.
+
+    Raises:
+        ConfigError: there is no caption, or there are fewer pictures than folds.
+        ValueError: ids repeat, a text names an unknown picture, or a score is not finite.
+    """
     if not captions:
         raise ConfigError("no captions to evaluate: the pictures have none in these languages")
-    pictures = torch.as_tensor(images).float()
-    if not 1 <= folds <= len(pictures):
-        raise ConfigError(f"{len(pictures)} pictures cannot be cut into {folds} folds")
-    places = {name: place for place, name in enumerate(_plain(image_ids))}
-    if len(places) != len(pictures):
+    names = _plain(image_ids)
+    if not 1 <= folds <= len(names):
+        raise ConfigError(f"{len(names)} pictures cannot be cut into {folds} folds")
+    places = {name: place for place, name in enumerate(names)}
+    if len(places) != len(names):
         raise ValueError("every picture needs one id, and every id one picture")
-    cuts = _folds(len(pictures), folds, draws, seed)
+    cuts = _folds(len(names), folds, draws, seed)
     measured = {
-        tag: _measure(pictures, _placed(texts, places), cuts, gallery)
-        for tag, texts in captions.items()
+        tag: _measure(scored.scores, _pictures(scored.image_ids, places), cuts, gallery)
+        for tag, scored in captions.items()
     }
     return Report(
-        images=len(pictures),
+        images=len(names),
         languages={tag: language.result() for tag, language in measured.items()},
         mean=with_intervals(over_languages([language.drawn for language in measured.values()])),
         rank_variance=_rank_variance(list(measured.values())),
@@ -164,38 +218,44 @@ def _plain(ids: Ids) -> list[int | str]:
 
 
 def _placed(texts: Texts, places: Mapping[int | str, int]) -> _Placed:
-    ids = _plain(texts.image_ids)
+    embeddings = torch.as_tensor(texts.embeddings).float()
+    return _Placed(embeddings, _pictures(texts.image_ids, places))
+
+
+def _pictures(image_ids: Ids, places: Mapping[int | str, int]) -> NDArray[np.int64]:
+    """(texts,) the place of the picture that each text describes."""
+    ids = _plain(image_ids)
     unknown = [image_id for image_id in ids if image_id not in places]
     if unknown:
         raise ValueError(f"a text describes picture {unknown[0]!r}, which has no embedding")
     if not ids:
         raise ConfigError("a language without a text cannot be evaluated")
-    pictures = np.array([places[image_id] for image_id in ids], dtype=np.int64)
-    return _Placed(torch.as_tensor(texts.embeddings).float(), pictures)
+    return np.array([places[image_id] for image_id in ids], dtype=np.int64)
 
 
-def _measure(images: Tensor, texts: _Placed, folds: Sequence[_Fold], gallery: Gallery) -> _Measured:
+def _measure(
+    scores: Scores, described: NDArray[np.int64], folds: Sequence[_Fold], gallery: Gallery
+) -> _Measured:
+    """(images, texts) scores and (texts,) the picture that each text describes."""
     forward, backward = [], []
-    ranks = np.full((2, len(images)), np.nan)
+    ranks = np.full((2, scores.shape[0]), np.nan)
     for fold in folds:
-        some = texts.within(fold)
-        if not len(some.pictures):
+        texts = np.flatnonzero((described >= fold.first) & (described < fold.last))
+        if not len(texts):
             continue  # nothing to measure in this language here
-        pictures = np.arange(fold.first, fold.last)
-        if gallery == "captioned":
-            pictures = np.unique(some.pictures)
-        both = rank_embeddings(
-            images[torch.from_numpy(pictures)],
-            some.embeddings,
+        own = described[texts]
+        pictures = np.unique(own) if gallery == "captioned" else np.arange(fold.first, fold.last)
+        both = rank(
+            scores.part(torch.from_numpy(pictures), torch.from_numpy(texts)),
             row_ids=pictures,
-            column_ids=some.pictures,
+            column_ids=own,
         )
         captioned = pictures[both.rows.queries]
-        forward.append(drawn(both.columns, some.pictures - fold.first, fold.weights))
+        forward.append(drawn(both.columns, own - fold.first, fold.weights))
         backward.append(drawn(both.rows, captioned - fold.first, fold.weights))
-        ranks[0, captioned] = _mean_by_picture(both.columns.best, some.pictures)
+        ranks[0, captioned] = _mean_by_picture(both.columns.best, own)
         ranks[1, captioned] = both.rows.best
-    counts = np.unique(texts.pictures, return_counts=True)[1]
+    counts = np.unique(described, return_counts=True)[1]
     return _Measured(DrawnBoth(over_folds(forward), over_folds(backward)), ranks, counts)
 
 

@@ -49,6 +49,9 @@ class Scores(Protocol):
     def pairs(self, rows: Tensor, columns: Tensor) -> Tensor:
         """(pairs,) row indices and (pairs,) column indices → (pairs,) float32 scores."""
 
+    def part(self, rows: Tensor, columns: Tensor) -> Scores:
+        """The scores of some rows, by index, against some columns."""
+
 
 class EmbeddingScores:
     """Inner products of two sets of embeddings: cosines where the rows have unit length.
@@ -102,18 +105,22 @@ class EmbeddingScores:
             torch.sum(products, dim=1, out=scores[some])
         return scores
 
+    def part(self, rows: Tensor, columns: Tensor) -> EmbeddingScores:
+        """Inner products of some of the embeddings."""
+        return EmbeddingScores(self._rows[rows], self._columns[columns])
+
 
 class MatrixScores:
-    """Scores that are there already, such as a cross-encoder's.
+    """Scores that are there already, such as those of an attention between parts.
 
     Args:
         scores: (rows, columns).
+        tolerance: scores no further apart than this are ties.
     """
 
-    tolerance = 0.0
-
-    def __init__(self, scores: Tensor | NDArray[np.floating]):
+    def __init__(self, scores: Tensor | NDArray[np.floating], *, tolerance: float = 0.0):
         self._scores = torch.as_tensor(scores).detach()
+        self.tolerance = tolerance
         if self._scores.ndim != 2:
             raise ValueError(f"scores must form a matrix, got shape {tuple(self._scores.shape)}")
 
@@ -129,6 +136,18 @@ class MatrixScores:
     def pairs(self, rows: Tensor, columns: Tensor) -> Tensor:
         """The entries at the given places."""
         return self._scores[rows, columns].float()
+
+    def part(self, rows: Tensor, columns: Tensor) -> MatrixScores:
+        """Some rows and columns of the matrix, copied unless all are asked for in order."""
+        whole = [
+            torch.equal(asked, torch.arange(count))
+            for asked, count in zip((rows, columns), self.shape, strict=True)
+        ]
+        return (
+            self
+            if all(whole)
+            else MatrixScores(self._scores[rows[:, None], columns], tolerance=self.tolerance)
+        )
 
 
 @dataclass(frozen=True, slots=True)

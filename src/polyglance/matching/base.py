@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from math import isqrt
 from typing import ClassVar, NamedTuple
 
+import torch
 from torch import Tensor, nn
 
 from polyglance.features import Features
@@ -51,7 +53,8 @@ class Matching(nn.Module, ABC):
     ) -> Iterator[ScoreBlock]:
         """Score all pairs, block by block, in row-major order.
 
-        A block holds whole rows as long as one row fits.
+        A block holds whole rows as long as one row fits. Where a pair takes more than its score,
+        a block is about square: each side then comes into the fewest blocks.
 
         Args:
             images: whose embeddings are (images, dim).
@@ -63,24 +66,27 @@ class Matching(nn.Module, ABC):
         """
         if memory <= 0:
             raise ValueError(f"memory is {memory} bytes; a block needs some")
-        pairs = max(memory // (4 * self.floats_per_pair(images, texts)), 1)
-        columns = min(pairs, max(len(texts.embedding), 1))
+        floats = self.floats_per_pair(images, texts)
+        pairs = max(memory // (4 * floats), 1)
+        columns = min(pairs if floats == 1 else isqrt(pairs), max(len(texts.embedding), 1))
         rows = max(pairs // columns, 1)
         for image_slice in _slices(len(images.embedding), rows):
-            block_images = _rows(images, image_slice)
+            block_images = images.rows(image_slice)
             for text_slice in _slices(len(texts.embedding), columns):
-                scores = self(block_images, _rows(texts, text_slice))
+                scores = self(block_images, texts.rows(text_slice))
                 yield ScoreBlock(image_slice, text_slice, scores)
+
+    def score_all(self, images: Features, texts: Features, *, memory: int = 2**28) -> Tensor:
+        """(images, texts) scores in float32, with no more ``memory`` on the way; no gradients."""
+        scores = images.embedding.new_empty(
+            len(images.embedding), len(texts.embedding), dtype=torch.float32
+        )
+        with torch.no_grad():
+            for block in self.score_in_blocks(images, texts, memory=memory):
+                scores[block.images, block.texts] = block.scores
+        return scores
 
 
 def _slices(length: int, step: int) -> Iterator[slice]:
     for start in range(0, length, step):
         yield slice(start, min(start + step, length))
-
-
-def _rows(features: Features, rows: slice) -> Features:
-    return Features(
-        embedding=features.embedding[rows],
-        tokens=None if features.tokens is None else features.tokens[rows],
-        mask=None if features.mask is None else features.mask[rows],
-    )

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 
+import torch
 from torch import Tensor, nn
 
 from polyglance.data.batch import Batch
@@ -54,6 +55,19 @@ class System(nn.Module, ABC):
     @abstractmethod
     def score(self, images: Features, texts: Features) -> Tensor:
         """(images, texts), higher is more alike."""
+
+    @property
+    def is_inner_product(self) -> bool:
+        """Whether a score is the inner product of two embeddings, so that vectors can be searched.
+
+        Where it is not, pictures and texts have to be compared pair by pair.
+        """
+        return True
+
+    def score_all(self, images: Features, texts: Features) -> Tensor:
+        """(images, texts) float32 scores in bounded memory, without gradients."""
+        with torch.no_grad():
+            return self.score(images, texts).float()
 
     @abstractmethod
     def training_step(self, batch: Batch) -> dict[str, Tensor]:

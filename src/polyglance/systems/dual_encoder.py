@@ -1,4 +1,4 @@
-"""Any image encoder beside any text encoder, compared by cosine.
+"""Any image encoder beside any text encoder, and a matching between them.
 
 The plain shape of the field since VSE (Kiros et al. 2014): two encoders, one joint space, a
 contrastive loss over the batch. Published systems that are this shape are configurations of it.
@@ -84,9 +84,18 @@ class DualEncoder(System):
         return features
 
     def score(self, images: Features, texts: Features) -> Tensor:
-        """(images, texts) cosines."""
+        """(images, texts), as the matching compares them."""
         scores: Tensor = self.matching(images, texts)
         return scores
+
+    @property
+    def is_inner_product(self) -> bool:
+        """As the matching says."""
+        return self.matching.is_inner_product
+
+    def score_all(self, images: Features, texts: Features) -> Tensor:
+        """(images, texts) float32 scores in blocks of bounded memory, without gradients."""
+        return self.matching.score_all(images, texts)
 
     def training_step(self, batch: Batch) -> dict[str, Tensor]:
         """The loss of a batch, term by term."""

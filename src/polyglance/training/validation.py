@@ -5,19 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 
 from polyglance.data.dataset import PictureSource
 from polyglance.data.record import Record
 from polyglance.errors import ConfigError, PictureError
-from polyglance.evaluation.protocol import Texts, evaluate_embeddings
+from polyglance.evaluation.encoded import Encoded, compare
+from polyglance.evaluation.protocol import Scored, evaluate_scores
 from polyglance.precision import inference_precision
+from polyglance.text.batching import length_sorted_batches
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-    from torch import Tensor
-
     from polyglance.evaluation.results import Report
     from polyglance.systems.base import System
 
@@ -58,38 +56,30 @@ class Validator:
         system.eval()
         with torch.inference_mode(), inference_precision():
             pictures, images = self._encode_pictures(system, source)
-            texts = {tag: self._encode_captions(system, tag, pictures) for tag in self._languages}
-        return evaluate_embeddings(images, pictures, texts, draws=draws)
+            captions = {tag: self._score(system, tag, pictures, images) for tag in self._languages}
+        return evaluate_scores(pictures, captions, draws=draws)
 
-    def _encode_pictures(self, system: System, source: PictureSource) -> tuple[list[int], Tensor]:
-        """Indices of the pictures that can be read, and their (pictures, dim) embeddings."""
+    def _encode_pictures(self, system: System, source: PictureSource) -> tuple[list[int], Encoded]:
+        """Indices of the pictures that can be read, and what they were encoded to."""
         pictures: list[int] = []
-        embeddings: list[Tensor] = []
+        images = Encoded(system)
         for start in range(0, len(self._records), BATCH):
             loaded = source.load(range(start, min(start + BATCH, len(self._records))))
             if loaded.indices:
                 pictures += loaded.indices
-                embeddings.append(system.encode_images(loaded.images).embedding.float())
+                images.add(system.encode_images(loaded.images))
         if not pictures:
             raise PictureError(f"none of the {len(self._records)} validation pictures can be read")
-        return pictures, torch.cat(embeddings)
+        return pictures, images
 
-    def _encode_captions(self, system: System, tag: str, pictures: Sequence[int]) -> Texts:
+    def _score(self, system: System, tag: str, pictures: Sequence[int], images: Encoded) -> Scored:
         captions = [
             (text, picture)
             for picture in pictures
             for text in self._records[picture].captions.get(tag, ())
         ]
-        texts = [text for text, _ in captions]
-        return Texts(encode_texts(system, texts, tag), [picture for _, picture in captions])
-
-
-def encode_texts(system: System, texts: Sequence[str], tag: str) -> NDArray[np.float32]:
-    """Texts of one language → (texts, dim), in batches of like lengths."""
-    order = sorted(range(len(texts)), key=lambda row: len(texts[row]))
-    embeddings = np.empty((len(texts), system.dimension), dtype=np.float32)
-    for start in range(0, len(order), BATCH):
-        rows = order[start : start + BATCH]
-        inputs = system.prepare_texts([texts[row] for row in rows], [tag] * len(rows))
-        embeddings[rows] = system.encode_texts(inputs).embedding.float().numpy()
-    return embeddings
+        texts = Encoded(system)
+        for rows in length_sorted_batches([text for text, _ in captions], batch_size=BATCH):
+            inputs = system.prepare_texts([captions[row][0] for row in rows], [tag] * len(rows))
+            texts.add(system.encode_texts(inputs), rows)
+        return Scored(compare(system, images, texts), [picture for _, picture in captions])
