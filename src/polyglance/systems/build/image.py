@@ -118,9 +118,13 @@ def _transformers_backbone(config: TransformersBackboneConfig, folder: Path | No
 def _detector_backbone(
     config: DetectorConfig, folder: Path | None
 ) -> tuple[Backbone, dict[str, Tower]]:
-    from polyglance.vision.detector import load_detector
+    from polyglance.vision.detector import Detector
     from polyglance.vision.region_backbone import RegionBackbone
 
     backbone, towers = build_backbone(config.backbone, folder=folder)
-    regions = RegionBackbone(backbone=backbone, detector=load_detector(), regions=config.regions)
-    return regions, towers
+    regions = RegionBackbone(backbone=backbone, detector=Detector.load(), regions=config.regions)
+    # One tower, not the backbone's own: other boxes are other features. Its name is what
+    # `polyglance download` takes.
+    names = " ".join(["detector", *(tower.name for tower in towers.values())])
+    joined = Tower(names, state_fingerprint(regions))
+    return regions, {"image.backbone": joined} if towers else {}
