@@ -98,8 +98,16 @@ def test_uneven_captions_are_evened_and_told(tmp_path: Path) -> None:
     result = run(*words, "--output", tmp_path / "without")
     assert "dev: no de, 1 pictures lack it" in result.output
     assert not (tmp_path / "without" / "dev_caps.de.txt").exists()
-    with pytest.raises(ManifestError, match="1 in de"):
-        run(*words, "--output", tmp_path / "out", "--language", "de")
+    result = run(*words, "--output", tmp_path / "fewer", "--language", "de")
+    assert "1 pictures without captions in a language asked for left out, such as p2" in (
+        result.output
+    )
+    assert (tmp_path / "fewer" / "dev_caps.txt").read_text() == "a\nc\nf\n"
+    assert (tmp_path / "fewer" / "dev_ids.txt").read_text() == "p0\np1\np3\n"
+    rows = FeatureStore(tmp_path / "store").rows(["p0", "p1", "p3"])
+    assert np.array_equal(np.load(tmp_path / "fewer" / "dev_ims.npy"), rows)
+    with pytest.raises(ManifestError, match="no picture has captions in en and fr"):
+        run(*words, "--output", tmp_path / "o", "--language", "en", "--language", "fr")
 
 
 def test_pictures_without_features_are_left_out_with_their_captions(tmp_path: Path) -> None:

@@ -81,8 +81,8 @@ def export_precomp(
         list[str] | None,
         typer.Option(
             metavar="TAG",
-            help="May be repeated. Languages to write, the first also as SPLIT_caps.txt; all in "
-            "the order of the manifest if not given.",
+            help="May be repeated. Languages to write, the first also as SPLIT_caps.txt; pictures "
+            "that lack one are left out. If not given, every language that no picture lacks.",
         ),
     ] = None,
     split: Annotated[
@@ -123,12 +123,16 @@ def export_precomp(
                 )
         for tag, count in done.incomplete.items():
             typer.echo(f"warning: {done.name}: no {tag}, {count} pictures lack it", err=True)
-        if done.without_features:
-            typer.echo(
-                f"warning: {done.name}: {len(done.without_features)} pictures without features "
-                f"left out, such as {done.without_features[0]}",
-                err=True,
-            )
+        for what, without in (
+            ("features", done.without_features),
+            ("captions in a language asked for", done.without_captions),
+        ):
+            if without:
+                typer.echo(
+                    f"warning: {done.name}: {len(without)} pictures without {what} left out, "
+                    f"such as {without[0]}",
+                    err=True,
+                )
 
 
 def _store(

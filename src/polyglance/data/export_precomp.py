@@ -2,7 +2,8 @@
 
 The layout pairs captions and pictures by position alone: line // (captions a picture). So every
 picture must have equally many captions in a language, and what goes beyond the picture with the
-fewest is left out; a language that some picture lacks is left out whole.
+fewest is left out. So is a language that some picture lacks, or, where that language is asked for,
+the picture.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ class ExportedSplit:
         surplus: BCP-47 tag → captions left out, beyond those of the picture with the fewest.
         incomplete: BCP-47 tags left out → pictures without a caption in them.
         without_features: ids of pictures left out.
+        without_captions: ids of pictures left out, for a language that was asked for.
     """
 
     name: str
@@ -45,6 +47,7 @@ class ExportedSplit:
     surplus: dict[str, int] = field(default_factory=dict)
     incomplete: dict[str, int] = field(default_factory=dict)
     without_features: list[str] = field(default_factory=list)
+    without_captions: list[str] = field(default_factory=list)
 
 
 def export_precomp(
@@ -67,21 +70,27 @@ def export_precomp(
             columns), whose cells become regions row by row.
         folder: to write into.
         split: its name; ``val`` is written as ``dev``.
-        languages: those to write, the first into ``{split}_caps.txt`` too; all when empty.
+        languages: those to write, the first into ``{split}_caps.txt`` too; pictures that lack one
+            are left out. When empty, every language that no picture lacks.
         pooled: write the mean over the regions, (pictures, channels), instead of the regions;
             regions of zeros, which only fill up, do not count.
 
     Raises:
-        ManifestError: no picture has features, no language is complete, one that was asked for is
-            not, or a file cannot be written.
+        ManifestError: no picture is left, or no language, or a file cannot be written.
     """
     name = _THEIR_NAME.get(split, split)
-    kept = [record for record in records if feature_key(record) in store]
-    if not kept:
+    stored = [record for record in records if feature_key(record) in store]
+    if not stored:
         raise ManifestError(f"{store.folder} has features of none of the {len(records)} pictures")
-    exported = ExportedSplit(name, (len(kept), *_row_shape(store.shape, pooled)))
-    stored = {feature_key(record) for record in kept}
-    exported.without_features = [r.id for r in records if feature_key(r) not in stored]
+    kept = [r for r in stored if all(r.captions.get(tag) for tag in languages)]
+    if not kept:
+        raise ManifestError(f"split {name}: no picture has captions in {' and '.join(languages)}")
+    exported = ExportedSplit(
+        name,
+        (len(kept), *_row_shape(store.shape, pooled)),
+        without_features=_ids(records, but=stored),
+        without_captions=_ids(stored, but=kept),
+    )
     captions = _even_captions(kept, languages, exported)
     try:
         for place, (tag, lines) in enumerate(captions.items()):
@@ -93,6 +102,11 @@ def export_precomp(
     except OSError as error:
         raise ManifestError(f"{folder}: cannot be written: {error.strerror or error}") from None
     return exported
+
+
+def _ids(records: Sequence[Record], *, but: Sequence[Record]) -> list[str]:
+    others = {record.id for record in but}
+    return [record.id for record in records if record.id not in others]
 
 
 def _row_shape(stored: tuple[int, ...], pooled: bool) -> tuple[int, ...]:
@@ -156,13 +170,12 @@ def _even_captions(
         exported.captions[tag] = each
         exported.surplus[tag] = sum(counts) - each * len(counts)
         captions[tag] = [_one_line(t) for record in records for t in record.captions[tag][:each]]
-    lacking = [tag for tag in exported.incomplete if tag in languages]
-    if lacking or not captions:
-        told = ", ".join(f"{exported.incomplete[tag]} in {tag}" for tag in lacking or present)
+    if not captions:
+        lacking = ", ".join(f"{count} lack {tag}" for tag, count in exported.incomplete.items())
         raise ManifestError(
-            f"split {exported.name}: of {len(records)} pictures some have no caption "
-            f"({told or 'none has any'}), and the layout has no place for that; leave out those "
-            "pictures or that language"
+            f"split {exported.name}: there is no language that all {len(records)} pictures have "
+            f"captions in ({lacking or 'no picture has any'}); with --language, pictures that lack "
+            "it are left out"
         )
     return captions
 
