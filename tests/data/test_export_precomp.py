@@ -61,6 +61,7 @@ def test_official_loaders_find_their_pairs(tmp_path: Path, pooled: bool) -> None
     result = run("export-precomp", manifest(tmp_path, {}), "--store", tmp_path / "store",
                  "--output", tmp_path / "out", *["--pooled"] * pooled)  # fmt: skip
     assert "captions a picture: 5 en" in result.output
+    assert "the official codes read 5000 captions" in result.output
     for index in (0, 7, 19):
         picture, caption = divmod(index, 5)
         row, line = official_item(tmp_path / "out", "dev", index)

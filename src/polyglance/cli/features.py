@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from polyglance.data.record import Record
     from polyglance.vision.preprocessing import Preprocessing
 
+DEV_CAPTIONS = 5000
+"""Of ``dev``, that VSE++ and SCAN measure on while they train, counted on to be there."""
+
 
 def told(manifest: Path, prepared: Prepared) -> str:
     """What ``prepare`` says at its end."""
@@ -121,6 +124,12 @@ def export_precomp(
                     f"not on {done.captions[tag]} ({tag})",
                     err=True,
                 )
+        if done.name == "dev" and done.shape[0] * min(done.captions.values()) < DEV_CAPTIONS:
+            typer.echo(
+                f"warning: dev: the official codes read {DEV_CAPTIONS} captions of it, no matter "
+                "how many there are; change that line of theirs",
+                err=True,
+            )
         for tag, count in done.incomplete.items():
             typer.echo(f"warning: {done.name}: no {tag}, {count} pictures lack it", err=True)
         for what, without in (
