@@ -119,8 +119,8 @@ def test_variables_are_expanded_in_paths_alone(
 def test_the_recipes_that_we_ship_are_valid(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from polyglance.training.run import check_model
 
-    monkeypatch.setenv("POLYGLANCE_FLICKR8K", "/flickr8k")
-    monkeypatch.setenv("POLYGLANCE_COCO", "/coco")
+    for name in ("FLICKR8K", "FLICKR30K", "COCO", "MULTI30K_TEXT"):
+        monkeypatch.setenv(f"POLYGLANCE_{name}", f"/{name}")
     recipe = load_recipe(path)
     assert len(recipe.training.phases) >= 1
     assert "checkpoint" in recipe.model or check_model(recipe.model).dimension > 0
