@@ -124,6 +124,17 @@ def test_uniter_features_stand_alone_or_join(tmp_path: Path) -> None:
             "--captions", captions)  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("format_", "option"),
+    [("precomp", "--captions"), ("uniter", "--split"), ("folder", "--store")],
+)
+def test_options_that_a_format_does_not_read_are_refused(
+    tmp_path: Path, format_: str, option: str
+) -> None:
+    with pytest.raises(AssertionError, match=option):
+        run("prepare", format_, tmp_path, "--output", tmp_path / "m.jsonl", option, "x")
+
+
 def test_an_interrupted_store_goes_on_where_it_stopped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -121,6 +121,11 @@ def prepare(
     from polyglance.data.prepare import prepare_manifest
     from polyglance.data.readers import ReaderOptions
 
+    given = {
+        "--images": images, "--link": link, "--pictures": pictures, "--store": store,
+        "--captions": captions, "--language": language, "--rename": rename, "--split": split,
+    }  # fmt: skip
+    _refuse_unread(format_, [option for option, value in given.items() if value])
     splits = split or []
     options = ReaderOptions(
         images=images,
@@ -195,6 +200,23 @@ def inspect(
 
 
 app.command("export-precomp")(export_precomp)
+
+
+def _refuse_unread(format_: Format, given: list[str]) -> None:
+    """An option that a format has no use for is a misunderstanding; better told than passed over.
+
+    Raises:
+        BadParameter: naming the first such option.
+    """
+    if format_ == Format.PRECOMP:
+        unread = {"--images", "--link", "--pictures", "--captions"}
+    elif format_ in _FEATURES:
+        unread = {"--images", "--link", "--pictures", "--language", "--rename", "--split"}
+    else:
+        unread = {"--store", "--captions"}
+    for option in given:
+        if option in unread:
+            raise typer.BadParameter(f"{format_.value} has no use for it", param_hint=option)
 
 
 def _renamed(pairs: list[str]) -> dict[str, str]:
