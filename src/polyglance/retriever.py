@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL import Image
 
+    from polyglance.features import Features
     from polyglance.systems.base import System
     from polyglance.systems.checkpoint import Checkpoint
     from polyglance.vision.preprocessing import Preprocessing
@@ -40,6 +41,10 @@ class Retriever:
         >>> pictures = retriever.encode_images(["beach.jpg", "cat.jpg"])
         >>> query = retriever.encode_texts(["eine schlafende Katze"], language="de")
         >>> retriever.similarity(query, pictures)  # (1, 2), cosines
+
+    Some models, SCAN for one, compare the parts of a picture with the words of a text, pair by
+    pair, and have no embeddings that could be searched: of those, :meth:`image_features` and
+    :meth:`text_features` are compared by :meth:`score`, which works with every model.
 
     Attributes:
         name: of a built-in model, or the absolute path of a checkpoint, so that a collection
@@ -89,18 +94,29 @@ class Retriever:
 
         Raises:
             PictureError: a picture cannot be read; the message names it.
+            ModelError: the model has no embeddings that could be compared.
         """
-        from polyglance.data.ahead import ordered_ahead
-        from polyglance.progress import track
-
+        self.require_embeddings()
         embeddings = np.empty((len(images), self.dimension), dtype=np.float32)
-        decoded = ordered_ahead(self._pixels, images, workers=2, ahead=2 * batch_size)
-        with track("pictures", len(images), show=show_progress) as advance:
-            for start in range(0, len(images), batch_size):
-                batch = list(islice(decoded, batch_size))
-                embeddings[start : start + len(batch)] = self.encode_pixels(np.stack(batch))
-                advance(len(batch))
+        at = 0
+        for features in self._encoded_images(images, batch_size, show_progress):
+            embeddings[at : at + len(features)] = features.embedding.float().numpy()
+            at += len(features)
         return embeddings
+
+    def image_features(
+        self, images: Sequence[Picture], *, batch_size: int = 32, show_progress: bool = False
+    ) -> Features:
+        """Pictures, by path or as PIL images, with the parts that the model compares.
+
+        Raises:
+            PictureError: a picture cannot be read; the message names it.
+            ValueError: there is no picture.
+        """
+        from polyglance.features import joined
+
+        encoded = self._encoded_images(images, batch_size, show_progress)
+        return joined([features.halved() for features in encoded])
 
     def encode_pixels(self, pixels: NDArray[Any]) -> Embeddings:
         """Encode what has been read already.
@@ -111,12 +127,19 @@ class Retriever:
 
         Returns:
             (images, dimension) float32, unit rows.
+
+        Raises:
+            ModelError: the model has no embeddings that could be compared.
         """
+        self.require_embeddings()
+        return self.pixel_features(pixels).embedding.float().numpy()
+
+    def pixel_features(self, pixels: NDArray[Any]) -> Features:
+        """As :meth:`encode_pixels`, with the parts that the model compares."""
         import torch
 
         with torch.inference_mode():
-            embedding = self.system.encode_images(torch.from_numpy(pixels)).embedding
-        return embedding.float().numpy()
+            return self.system.encode_images(torch.from_numpy(pixels))
 
     def encode_texts(
         self,
@@ -134,7 +157,73 @@ class Retriever:
 
         Raises:
             ValueError: ``language`` has another length than ``texts``.
+            ModelError: the model has no embeddings that could be compared.
         """
+        self.require_embeddings()
+        embeddings = np.empty((len(texts), self.dimension), dtype=np.float32)
+        for rows, features in self._encoded_texts(texts, language, batch_size):
+            embeddings[rows] = features.embedding.float().numpy()
+        return embeddings
+
+    def text_features(
+        self,
+        texts: Sequence[str],
+        *,
+        language: str | Sequence[str] | None = None,
+        batch_size: int = 128,
+    ) -> Features:
+        """Texts with the parts that the model compares; arguments as of :meth:`encode_texts`.
+
+        Raises:
+            ValueError: ``language`` has another length than ``texts``, or there is no text.
+        """
+        import torch
+
+        from polyglance.features import joined
+
+        places: list[int] = []
+        parts: list[Features] = []
+        for rows, features in self._encoded_texts(texts, language, batch_size):
+            places += rows
+            parts.append(features.halved())
+        return joined(parts).rows(torch.tensor(places).argsort())
+
+    def score(self, images: Features, texts: Features) -> NDArray[np.float32]:
+        """(images, texts) scores by the model's own comparison, in bounded memory."""
+        scores: NDArray[np.float32] = self.system.score_all(images, texts).numpy()
+        return scores
+
+    def require_embeddings(self) -> None:
+        """Refuse what needs a vector a picture with a model that compares pair by pair.
+
+        Raises:
+            ModelError: the model's scores are no inner products of embeddings.
+        """
+        if not self.system.is_inner_product:
+            raise ModelError(
+                f"{self.name}: this model compares every picture with every text anew, and has no "
+                "embeddings that could be indexed or searched. Compare with Retriever.score, "
+                "from image_features and text_features; to search, take a model that compares "
+                "embeddings by cosine, such as `mini`"
+            )
+
+    def _encoded_images(
+        self, images: Sequence[Picture], batch_size: int, show_progress: bool
+    ) -> Iterator[Features]:
+        """Batch after batch, decoded ahead."""
+        from polyglance.data.ahead import ordered_ahead
+        from polyglance.progress import track
+
+        decoded = ordered_ahead(self._pixels, images, workers=2, ahead=2 * batch_size)
+        with track("pictures", len(images), show=show_progress) as advance:
+            while batch := list(islice(decoded, batch_size)):
+                yield self.pixel_features(np.stack(batch))
+                advance(len(batch))
+
+    def _encoded_texts(
+        self, texts: Sequence[str], language: str | Sequence[str] | None, batch_size: int
+    ) -> Iterator[tuple[list[int], Features]]:
+        """Rows of ``texts`` and their features, in batches of like length."""
         import torch
 
         from polyglance.data.text import normalise_text
@@ -142,14 +231,13 @@ class Retriever:
 
         tags = _one_each(language, len(texts))
         normalised = [normalise_text(text) for text in texts]
-        embeddings = np.empty((len(texts), self.dimension), dtype=np.float32)
-        with torch.inference_mode():
-            for rows in length_sorted_batches(normalised, batch_size=batch_size):
+        for rows in length_sorted_batches(normalised, batch_size=batch_size):
+            with torch.inference_mode():
                 inputs = self.system.prepare_texts(
                     [normalised[row] for row in rows], [tags[row] for row in rows]
                 )
-                embeddings[rows] = self.system.encode_texts(inputs).embedding.float().numpy()
-        return embeddings
+                features = self.system.encode_texts(inputs)
+            yield rows, features
 
     def similarity(self, a: Embeddings, b: Embeddings) -> Embeddings:
         """(n, dimension) and (m, dimension) → (n, m) cosines."""

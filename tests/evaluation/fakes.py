@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
 from PIL import Image
 
+from polyglance.features import Features
+from polyglance.matching.cosine import CosineMatching
 from polyglance.vision.preprocessing import Preprocessing
 
 COLOURS = {
@@ -22,19 +25,20 @@ class ColourRetriever:
 
     name, fingerprint, dimension = "colours", "c0ffee", 4
     preprocessing = Preprocessing(size=8)
+    system = CosineMatching()
 
     def __init__(self, languages=("en", "de")):
         self.languages = tuple(languages)
         self.heard = []
 
-    def encode_pixels(self, pixels):
-        return unit(pixels.mean(axis=(2, 3)))
+    def pixel_features(self, pixels):
+        return Features(torch.from_numpy(unit(pixels.mean(axis=(2, 3)))))
 
-    def encode_texts(self, texts, *, language=None):
+    def text_features(self, texts, *, language=None):
         self.heard += [(language, text) for text in texts]
         vocabulary = COLOURS if language in self.languages else {}
         colours = [vocabulary.get(text, (0, 0, 0)) for text in texts]
-        return unit(np.array(colours, dtype=np.float32))
+        return Features(torch.from_numpy(unit(np.array(colours, dtype=np.float32))))
 
 
 def unit(colours):

@@ -45,6 +45,9 @@ class ColourEncoder:
         self.pictures_encoded = 0
         self.texts_seen: list[tuple[str, object]] = []
 
+    def require_embeddings(self) -> None:
+        """It has them."""
+
     def encode_pixels(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         self.pictures_encoded += len(pixels)
         colours = np.array(list(PALETTE.values()), dtype=np.int32)  # (colours, 3)

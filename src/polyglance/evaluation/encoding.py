@@ -11,16 +11,18 @@ from numpy.typing import NDArray
 from polyglance.data.ahead import decoded_batches
 from polyglance.data.dataset import feature_key
 from polyglance.errors import ConfigError, PictureError
-from polyglance.evaluation.protocol import Texts
+from polyglance.evaluation.encoded import Encoded, Scorer
 from polyglance.evaluation.results import Skipped
 from polyglance.progress import track
+from polyglance.text.batching import length_sorted_batches
 
 if TYPE_CHECKING:
     from polyglance.data.feature_store import FeatureStore
     from polyglance.data.record import Record
+    from polyglance.features import Features
     from polyglance.vision.preprocessing import Preprocessing
 
-TEXTS_AT_ONCE = 2048
+TEXTS_AT_ONCE = 512
 
 
 class Encoder(Protocol):
@@ -32,27 +34,43 @@ class Encoder(Protocol):
     languages: tuple[str, ...]
     preprocessing: Preprocessing
 
-    def encode_pixels(self, pixels: NDArray[Any]) -> NDArray[np.float32]:
-        """(n, 3, size, size) uint8, or backbone features → (n, dimension), unit rows."""
+    @property
+    def system(self) -> Scorer:
+        """Who compares what this encodes."""
 
-    def encode_texts(
+    def pixel_features(self, pixels: NDArray[Any]) -> Features:
+        """(n, 3, size, size) uint8, or backbone features → features of n pictures."""
+
+    def text_features(
         self, texts: Sequence[str], *, language: str | Sequence[str] | None = None
-    ) -> NDArray[np.float32]:
-        """(n) texts → (n, dimension), unit rows."""
+    ) -> Features:
+        """(n) texts → features of n texts."""
 
 
 class EncodedPictures(NamedTuple):
     """Pictures that could be read, and those that could not.
 
     Attributes:
-        embeddings: (readable, dim).
+        images: (readable,) encoded.
         records: (readable,) theirs, in the order of the manifest.
         skipped: the others, with reasons.
     """
 
-    embeddings: NDArray[np.float32]
+    images: Encoded
     records: list[Record]
     skipped: tuple[Skipped, ...]
+
+
+class EncodedTexts(NamedTuple):
+    """Texts of one language.
+
+    Attributes:
+        texts: (texts,) encoded.
+        image_ids: (texts,) the picture that each describes.
+    """
+
+    texts: Encoded
+    image_ids: list[str]
 
 
 def encode_pictures(
@@ -70,7 +88,7 @@ def encode_pictures(
     """
     kept: list[Record] = []
     skipped: list[Skipped] = []
-    parts: list[NDArray[np.float32]] = []
+    images = Encoded(encoder.system)
     with track("pictures", len(records), show=show_progress) as advance:
         paths = [record.image for record in records]
         batches = (
@@ -89,14 +107,14 @@ def encode_pictures(
                     kept.append(record)
                     pixels.append(outcome)
             if pixels:
-                parts.append(encoder.encode_pixels(np.stack(pixels)))  # (readable, dim)
+                images.add(encoder.pixel_features(np.stack(pixels)))
             advance(len(batch))
     if not kept:
         first = f"; {skipped[0].path}: {skipped[0].reason}" if skipped else ""
         if features is None and any(record.features is not None for record in records):
             first += "; the manifest names rows of a feature store: say which with --features"
         raise PictureError(f"none of {len(records)} pictures can be read{first}")
-    return EncodedPictures(np.concatenate(parts), kept, tuple(skipped))
+    return EncodedPictures(images, kept, tuple(skipped))
 
 
 def _stored_batches(
@@ -114,7 +132,7 @@ def _stored_batches(
 
 def encode_captions(
     encoder: Encoder, records: Sequence[Record], languages: Sequence[str], *, show_progress: bool
-) -> dict[str, Texts]:
+) -> dict[str, EncodedTexts]:
     """Tag → all captions in that language; languages without any are left out."""
     return _encode(
         encoder,
@@ -129,7 +147,7 @@ def encode_captions(
 
 def encode_parallel(
     encoder: Encoder, records: Sequence[Record], languages: Sequence[str], *, show_progress: bool
-) -> dict[str, Texts]:
+) -> dict[str, EncodedTexts]:
     """Tag → the sentences of ``parallel`` in that language; languages without any are left out."""
     return _encode(
         encoder,
@@ -163,20 +181,20 @@ def chosen_languages(records: Sequence[Record], wanted: Sequence[str] | None) ->
 
 def _encode(
     encoder: Encoder,
-    texts: Mapping[str, Sequence[tuple[str, str]]],
+    described: Mapping[str, Sequence[tuple[str, str]]],
     *,
     what: str,
     show_progress: bool,
-) -> dict[str, Texts]:
-    encoded: dict[str, Texts] = {}
-    with track(what, sum(map(len, texts.values())), show=show_progress) as advance:
-        for tag, pairs in texts.items():
-            parts = []
-            for at in range(0, len(pairs), TEXTS_AT_ONCE):
-                some = [text for _, text in pairs[at : at + TEXTS_AT_ONCE]]
-                parts.append(encoder.encode_texts(some, language=tag))  # (texts, dim)
-                advance(len(some))
-            if parts:
-                ids = [image_id for image_id, _ in pairs]
-                encoded[tag] = Texts(np.concatenate(parts), ids)
+) -> dict[str, EncodedTexts]:
+    encoded: dict[str, EncodedTexts] = {}
+    with track(what, sum(map(len, described.values())), show=show_progress) as advance:
+        for tag, pairs in described.items():
+            captions = [text for _, text in pairs]
+            texts = Encoded(encoder.system)
+            for rows in length_sorted_batches(captions, batch_size=TEXTS_AT_ONCE):
+                some = [captions[row] for row in rows]
+                texts.add(encoder.text_features(some, language=tag), rows)
+                advance(len(rows))
+            if pairs:
+                encoded[tag] = EncodedTexts(texts, [image_id for image_id, _ in pairs])
     return encoded

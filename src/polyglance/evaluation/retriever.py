@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from polyglance.errors import ConfigError
 from polyglance.evaluation.caveats import caveats
+from polyglance.evaluation.encoded import compare
 from polyglance.evaluation.encoding import (
     Encoder,
     chosen_languages,
@@ -15,7 +16,7 @@ from polyglance.evaluation.encoding import (
     encode_parallel,
     encode_pictures,
 )
-from polyglance.evaluation.protocol import evaluate_embeddings
+from polyglance.evaluation.protocol import Scored, Texts, evaluate_scores
 from polyglance.evaluation.results import Gallery, Report
 
 if TYPE_CHECKING:
@@ -72,11 +73,18 @@ def evaluate_retriever(
         raise ConfigError(f"no picture with a caption in {', '.join(lost)} can be read")
     spoken = dict.fromkeys(tag for record in pictures.records for tag in record.parallel)
     wanted = [tag for tag in spoken if languages is None or tag in chosen]
-    report = evaluate_embeddings(
-        pictures.embeddings,
+    parallel = {}
+    if retriever.system.is_inner_product:  # else texts cannot be compared with texts
+        parallel = encode_parallel(retriever, pictures.records, wanted, show_progress=show_progress)
+    report = evaluate_scores(
         [record.id for record in pictures.records],
-        captions,
-        parallel=encode_parallel(retriever, pictures.records, wanted, show_progress=show_progress),
+        {
+            tag: Scored(compare(retriever.system, pictures.images, some.texts), some.image_ids)
+            for tag, some in captions.items()
+        },
+        parallel={
+            tag: Texts(some.texts.embeddings, some.image_ids) for tag, some in parallel.items()
+        },
         gallery=gallery,
         folds=folds,
         draws=draws,

@@ -26,6 +26,9 @@ class Encoder(Model, Protocol):
     languages: tuple[str, ...]
     preprocessing: Preprocessing
 
+    def require_embeddings(self) -> None:
+        """Raise a ModelError where scores are no inner products, so that vectors are no use."""
+
     def encode_pixels(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """(n, 3, size, size) uint8 → (n, dimension), unit rows; several threads call it at once."""
 

@@ -87,7 +87,9 @@ def index(
         CollectionError: the collection is being written by another process, belongs to another
             model or folder, or would lose every picture because the folder is empty.
         ManifestError: the manifest is malformed.
+        ModelError: the model compares pair by pair and has no embeddings to keep.
     """
+    encoder.require_embeddings()
     folder = Path(collection)
     found = scan(source, exclude=folder)
     with open_for_writing(folder, model=encoder, root=found.root) as writer:

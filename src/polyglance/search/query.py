@@ -99,9 +99,11 @@ class Searcher:
 
     Raises:
         CollectionError: it is not that model.
+        ModelError: the model has no embeddings that could be searched.
     """
 
     def __init__(self, collection: Collection, encoder: Encoder) -> None:
+        encoder.require_embeddings()
         collection.check_model(name=encoder.name, fingerprint=encoder.fingerprint)
         self.collection = collection
         self.encoder = encoder
