@@ -304,7 +304,15 @@ def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
 def test_bfloat16_trains_too(tmp_path: Path) -> None:
     config = tiny_config(precision="bf16-mixed", phases=[{"steps": 40, "learning_rate": 0.01}])
     trainer, system = tiny_trainer(tmp_path, config=config, validate=False)
+    formats = set()
+
+    def watched(texts, languages):
+        formats.add(torch.is_autocast_enabled("cpu") and torch.get_autocast_dtype("cpu"))
+        return type(system).prepare_texts(system, texts, languages)
+
+    system.prepare_texts = watched
     trainer.fit()
+    assert formats == {torch.bfloat16}
     losses = [loss for _, loss, _ in steps_of(tmp_path)]
     assert losses[-1] < losses[0] / 2
     assert system.state_dict()["words.weight"].dtype == torch.float32

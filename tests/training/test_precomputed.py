@@ -33,6 +33,7 @@ dimension = 16
 backbone = {{ kind = "precomputed", channels = 8, regions = 3 }}
 [training]
 batch_size = 6
+precision = "bf16-mixed"
 [[training.phases]]
 epochs = 40
 learning_rate = 0.01

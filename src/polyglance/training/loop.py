@@ -196,7 +196,8 @@ class Trainer:
 
     def _step(self, model: Any, optimizer: Any, batch: Batch) -> dict[str, float]:
         """One step of the optimiser; returns what to log."""
-        terms: dict[str, Tensor] = model.training_step(batch)
+        with self._fabric.autocast():  # Fabric enters it for forward(), not for other methods
+            terms: dict[str, Tensor] = model.training_step(batch)
         each = torch.stack(list(terms.values()))  # (terms,)
         loss = each.sum()
         told = torch.cat([loss[None], each]).tolist()  # one wait for the device, not one a term
