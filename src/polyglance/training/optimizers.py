@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from polyglance.errors import ConfigError
+from polyglance.training.adamax import Adamax
 from polyglance.training.recipe import PhaseConfig
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 OPTIMIZERS: dict[str, Callable[[list[dict[str, Any]]], torch.optim.Optimizer]] = {
     "adam": partial(torch.optim.Adam, fused=True),
     "adamw": partial(torch.optim.AdamW, fused=True),
-    "adamax": partial(torch.optim.Adamax, foreach=True),  # which has no fused form
+    "adamax": Adamax,
     "sgd": partial(torch.optim.SGD, momentum=0.9, fused=True),
 }
 """Fused: one pass over each parameter, where the plain form takes one for every operation. With 14
