@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from tests.data.tiny_features import precomp, run
 
+from polyglance.errors import ConfigError
 from polyglance.training.log import read_log
 from polyglance.training.recipe import load_recipe
 from polyglance.training.run import train
@@ -68,3 +69,11 @@ def test_it_trains_and_measures(
     assert all(step["loss"] == pytest.approx(sum(step[t] for t in terms)) for step in steps)
     measured = [line for line in lines if line["event"] == "evaluation"]
     assert set(measured[-1]["languages"]) == languages  # German too, which no picture taught
+
+
+def test_a_system_that_learns_no_translations_refuses_them(folder: Path) -> None:
+    parallel = "data.parallel={train = {en = '${POLYGLANCE_MULTI30K_TEXT}/train.en.txt', "
+    parallel += "de = '${POLYGLANCE_MULTI30K_TEXT}/train.de.txt'}}"
+    recipe = load_recipe(RECIPES / "scan.toml", (*SMALL, parallel))
+    with pytest.raises(ConfigError, match=r"data\.parallel: .*model\.system = \"clmr\""):
+        train(recipe, folder / "run", show_progress=False)
