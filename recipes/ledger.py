@@ -1,0 +1,136 @@
+"""Finished runs of a results page: one line of JSON a run, kept beside the page.
+
+A run is told by its table, its name and its seed, and counts as finished only while its recipe is
+the one it was run with. So a page can always be written anew, and whatever changes is run again.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+# 97.5 % points of Student's t for 1, 2, … degrees of freedom.
+STUDENT = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
+RECALLS = ("R@1", "R@5", "R@10")
+DIRECTIONS = ("image_to_text", "text_to_image")
+
+
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """One finished run.
+
+    Attributes:
+        table: that it belongs to.
+        name: of its row.
+        seed: of initialisation, batches and dropout.
+        recipe: everything that decided it, without the places of files.
+        best_step: whose weights were measured.
+        languages: BCP-47 tag → metrics on the validation pictures.
+        curve: for each measurement during training, its step and each language's rsum.
+        losses: step → loss, thinned.
+        warnings: that the guard against collapse gave.
+        seconds: of training, by the log's clock.
+        pairs: of a picture and a caption seen.
+        parameters: part → how many numbers learn.
+    """
+
+    table: str
+    name: str
+    seed: int
+    recipe: dict[str, Any]
+    best_step: int
+    languages: dict[str, dict[str, Any]]
+    curve: list[tuple[int, dict[str, float]]]
+    losses: list[tuple[int, float]]
+    warnings: int
+    seconds: float
+    pairs: int
+    parameters: dict[str, int]
+
+    @property
+    def key(self) -> tuple[str, str, int]:
+        """What tells it from other runs."""
+        return self.table, self.name, self.seed
+
+    def rsum(self, language: str) -> float:
+        """Sum of the six recalls in a language."""
+        return float(self.languages[language]["rsum"])
+
+    def recalls(self, language: str) -> list[float]:
+        """R@1, R@5, R@10 image→text, then text→image."""
+        metrics = self.languages[language]
+        return [float(metrics[way][name]) for way in DIRECTIONS for name in RECALLS]
+
+
+class Ledger:
+    """The finished runs in a file.
+
+    Args:
+        path: of the JSON Lines.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __iter__(self) -> Iterator[Logged]:
+        if self.path.exists():
+            for line in self.path.read_text(encoding="utf-8").splitlines():
+                yield Logged(**json.loads(line))
+
+    def add(self, run: Logged) -> None:
+        """Put a run in, in the place of any other with its table, name and seed."""
+        kept = {other.key: other for other in self} | {run.key: run}
+        lines = [json.dumps(_fields(kept[key]), ensure_ascii=False) for key in sorted(kept)]
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = self.path.with_suffix(".new")
+        temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        temporary.replace(self.path)
+
+    def has(self, key: tuple[str, str, int], recipe: dict[str, Any]) -> bool:
+        """Whether that run is finished, by that very recipe."""
+        return any(run.key == key and run.recipe == recipe for run in self)
+
+    def of(self, table: str, name: str | None = None) -> list[Logged]:
+        """The runs of a table, or of one of its rows, by seed."""
+        return [run for run in self if run.table == table and name in (None, run.name)]
+
+
+def _fields(run: Logged) -> dict[str, Any]:
+    return {name: getattr(run, name) for name in Logged.__slots__}
+
+
+def interval(values: Sequence[float]) -> tuple[float, float]:
+    """Mean, and half of its 95 % interval over seeds (Student's t; infinite for one seed)."""
+    mean = statistics.fmean(values)
+    if len(values) < 2:
+        return mean, float("inf")
+    spread = statistics.stdev(values) / len(values) ** 0.5
+    return mean, STUDENT[len(values) - 2] * spread
+
+
+def plus_minus(values: Sequence[float]) -> str:
+    """The mean and its interval in words of a table."""
+    if not values:
+        return "not run"
+    mean, half = interval(values)
+    return f"{mean:.1f}" if half == float("inf") else f"{mean:.1f} ± {half:.1f}"
+
+
+def difference(
+    first: Sequence[Logged], second: Sequence[Logged], language: str
+) -> tuple[float, float] | None:
+    """First − second in rsum over the seeds that both have: mean and half-interval.
+
+    ``None`` where they share fewer than two.
+
+    Runs of one seed share their batches, so that seeds are paired.
+    """
+    by_seed = [{run.seed: run.rsum(language) for run in runs} for runs in (first, second)]
+    seeds = sorted(by_seed[0].keys() & by_seed[1].keys())
+    if len(seeds) < 2:
+        return None
+    return interval([by_seed[0][seed] - by_seed[1][seed] for seed in seeds])
