@@ -20,13 +20,13 @@ from polyglance.data.dataset import (
     PixelSource,
     TensorSource,
     assemble,
-    feature_key,
     stream,
 )
 from polyglance.data.feature_building import build_feature_store
 from polyglance.data.feature_store import FeatureStore, FeatureStoreWriter
 from polyglance.data.record import Record
 from polyglance.data.sampler import CaptionSampler, Pick
+from polyglance.data.views import feature_key
 from polyglance.errors import ModelError, PictureError
 from polyglance.vision.preprocessing import Preprocessing
 

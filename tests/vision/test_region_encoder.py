@@ -105,14 +105,15 @@ def test_values_and_gradients_against_a_loop(
 @pytest.mark.parametrize("non_local", ["paper", "none"])
 def test_cells_of_a_grid_are_regions(non_local: NonLocalForm) -> None:
     model = encoder(non_local, keep_tokens=True)
-    grid = model.backbone_features(PIXELS)
-    assert grid.shape == (3, CHANNELS, 2, 2)
-    whole = model(PIXELS)
-    torch.testing.assert_close(model(grid).embedding, whole.embedding)
-    half = model(grid.half()).embedding  # as a feature store keeps them
-    torch.testing.assert_close(half, whole.embedding, rtol=0, atol=5e-3)
+    found = model.backbone_features(PIXELS)
+    grid = model.backbone(PIXELS).grid
     listed = torch.stack([grid[:, :, i, j] for i in range(2) for j in range(2)], dim=1)
-    torch.testing.assert_close(model(listed).tokens, whole.tokens)
+    torch.testing.assert_close(found, listed)
+    whole = model(PIXELS)
+    torch.testing.assert_close(model(found).embedding, whole.embedding)
+    torch.testing.assert_close(model(found).tokens, whole.tokens)
+    half = model(found.half()).embedding  # as a feature store keeps them
+    torch.testing.assert_close(half, whole.embedding, rtol=0, atol=5e-3)
     torch.testing.assert_close(whole.embedding.norm(dim=1), torch.ones(3))
 
 

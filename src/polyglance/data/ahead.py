@@ -13,6 +13,7 @@ from polyglance.errors import PictureError
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+    from PIL.Image import Image
 
     from polyglance.vision.preprocessing import Preprocessing
 
@@ -49,8 +50,18 @@ def ordered_ahead(
                 future.cancel()
 
 
-def decode(path: Path | None, preprocessing: Preprocessing) -> NDArray[np.uint8]:
+def decode(
+    path: Path | None,
+    preprocessing: Preprocessing,
+    *,
+    frame: Callable[[Image], Image] | None = None,
+) -> NDArray[np.uint8]:
     """A picture file → (3, size, size) uint8.
+
+    Args:
+        path: of the file.
+        preprocessing: from a decoded picture to pixels.
+        frame: cuts something out of the picture before.
 
     Raises:
         PictureError: the file cannot be decoded, or the record has no picture.
@@ -59,12 +70,15 @@ def decode(path: Path | None, preprocessing: Preprocessing) -> NDArray[np.uint8]
 
     if path is None:
         raise PictureError("the record names no picture file")
-    return preprocessing(open_picture(path, target_size=preprocessing.size))
+    if frame is None:
+        return preprocessing(open_picture(path, target_size=preprocessing.size))
+    # What is cut out is enlarged, so the file must not be decoded too small.
+    return preprocessing(frame(open_picture(path, target_size=2 * preprocessing.size)))
 
 
 def decoded_batches(
-    paths: Sequence[Path | None],
-    preprocessing: Preprocessing,
+    items: Sequence[Item],
+    decode: Callable[[Item], NDArray[np.uint8]],
     *,
     batch_size: int,
     workers: int = 2,
@@ -72,23 +86,23 @@ def decoded_batches(
     """Pictures in batches, decoded one batch ahead.
 
     Args:
-        paths: of the pictures.
-        preprocessing: from a decoded picture to pixels.
+        items: that tell the pictures.
+        decode: one of them → pixels; a ``PictureError`` becomes its outcome.
         batch_size: pictures in a batch; fewer in the last.
         workers: decoding threads.
 
     Yields:
-        Row in ``paths``, and pixels (3, size, size) uint8 or the reason why there are none.
+        Row in ``items``, and pixels (3, size, size) uint8 or the reason why there are none.
     """
 
     def attempt(row: int) -> tuple[int, Outcome]:
         try:
-            return row, decode(paths[row], preprocessing)
+            return row, decode(items[row])
         except PictureError as error:
             return row, error
 
     batch: list[tuple[int, Outcome]] = []
-    for outcome in ordered_ahead(attempt, range(len(paths)), workers=workers, ahead=2 * batch_size):
+    for outcome in ordered_ahead(attempt, range(len(items)), workers=workers, ahead=2 * batch_size):
         batch.append(outcome)
         if len(batch) == batch_size:
             yield batch

@@ -6,15 +6,15 @@ from collections import deque
 from collections.abc import Generator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
-from itertools import pairwise
+from itertools import pairwise, repeat
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from polyglance.data.ahead import decode
 from polyglance.data.batch import Batch
 from polyglance.data.feature_store import FeatureStore
 from polyglance.data.parallel import ParallelSampler
 from polyglance.data.record import Record
 from polyglance.data.sampler import CaptionSampler, Pick, SamplerState
+from polyglance.data.views import View, view_number
 from polyglance.errors import PictureError
 
 if TYPE_CHECKING:
@@ -41,8 +41,11 @@ class Pictures(NamedTuple):
 class PictureSource(Protocol):
     """Where the image side of a batch comes from."""
 
-    def load(self, pictures: Sequence[int]) -> Pictures:
-        """Pixels or features of distinct pictures; those that cannot be read are left out."""
+    def load(self, pictures: Sequence[int], *, epoch: int = 0) -> Pictures:
+        """Pixels or features of distinct pictures; those that cannot be read are left out.
+
+        The epoch matters where pictures have several views, which take turns.
+        """
 
 
 class PixelSource:
@@ -52,24 +55,30 @@ class PixelSource:
         records: the dataset.
         preprocessing: of the image backbone.
         workers: threads; Pillow decodes outside the interpreter's lock.
+        views: of each picture.
 
     Attributes:
         skipped: id of each picture that could not be read → why.
     """
 
     def __init__(
-        self, records: Sequence[Record], *, preprocessing: Preprocessing, workers: int = 2
+        self,
+        records: Sequence[Record],
+        *,
+        preprocessing: Preprocessing,
+        workers: int = 2,
+        views: int = 1,
     ) -> None:
-        self._records, self._preprocessing = records, preprocessing
+        self._records, self._preprocessing, self._views = records, preprocessing, views
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="decode")
         self.skipped: dict[str, str] = {}
 
-    def load(self, pictures: Sequence[int]) -> Pictures:
+    def load(self, pictures: Sequence[int], *, epoch: int = 0) -> Pictures:
         """(readable, 3, size, size) uint8; unreadable pictures are noted in ``skipped``."""
         import numpy as np
         import torch
 
-        decoded = self._pool.map(self._decode, pictures)
+        decoded = self._pool.map(self._decode, pictures, repeat(epoch))
         loaded = {
             picture: pixels
             for picture, pixels in zip(pictures, decoded, strict=True)
@@ -78,10 +87,11 @@ class PixelSource:
         images = np.stack(list(loaded.values())) if loaded else np.empty(0, np.uint8)
         return Pictures(list(loaded), torch.from_numpy(images))
 
-    def _decode(self, picture: int) -> NDArray[np.uint8] | None:
+    def _decode(self, picture: int, epoch: int) -> NDArray[np.uint8] | None:
         record = self._records[picture]
         try:
-            return decode(record.image, self._preprocessing)
+            view = View(record, view_number(picture, epoch, self._views))
+            return view.decode(self._preprocessing)
         except PictureError as error:
             self.skipped[record.id] = str(error)
             return None
@@ -91,19 +101,25 @@ class FeatureSource:
     """Rows of a feature store, in the precision that they are stored in.
 
     Args:
-        records: the dataset; see :func:`feature_key`.
+        records: the dataset; see :func:`~polyglance.data.views.feature_key`.
         store: where the rows are.
+        views: of each picture.
     """
 
-    def __init__(self, records: Sequence[Record], *, store: FeatureStore) -> None:
-        self._places = [store.place(feature_key(record)) for record in records]
-        self._store = store
+    def __init__(self, records: Sequence[Record], *, store: FeatureStore, views: int = 1) -> None:
+        self._places = [
+            [store.place(View(record, number).key) for number in range(views)] for record in records
+        ]
+        self._views, self._store = views, store
 
-    def load(self, pictures: Sequence[int]) -> Pictures:
+    def load(self, pictures: Sequence[int], *, epoch: int = 0) -> Pictures:
         """(stored, ...) features; pictures without a row are left out."""
         import torch
 
-        places = {picture: self._places[picture] for picture in pictures}
+        places = {
+            picture: self._places[picture][view_number(picture, epoch, self._views)]
+            for picture in pictures
+        }
         stored = {picture: place for picture, place in places.items() if place is not None}
         rows = self._store.take(list(stored.values()))  # (stored, ...)
         return Pictures(list(stored), torch.from_numpy(rows))
@@ -119,30 +135,25 @@ class TensorSource:
     def __init__(self, features: Tensor) -> None:
         self._features = features
 
-    def load(self, pictures: Sequence[int]) -> Pictures:
+    def load(self, pictures: Sequence[int], *, epoch: int = 0) -> Pictures:  # noqa: ARG002
         """(len(pictures), ...) their rows."""
         return Pictures(list(pictures), self._features[list(pictures)])
 
 
-def feature_key(record: Record) -> str:
-    """Under which a record's features are stored: the row that it names, else its picture's path.
-
-    By path, one store serves every dataset that a backbone has seen.
-    """
-    if record.features is not None:
-        return record.features
-    return str(record.image) if record.image is not None else record.id
-
-
-def assemble(picks: Sequence[Pick], source: PictureSource) -> Batch | None:
+def assemble(picks: Sequence[Pick], source: PictureSource, *, epoch: int = 0) -> Batch | None:
     """Join picks and pictures into a batch, without picks whose picture cannot be read.
+
+    Args:
+        picks: of the batch.
+        source: of the pictures.
+        epoch: that the batch belongs to; decides which view of a picture is shown.
 
     Returns:
         The batch, or ``None`` where not one of the pictures can be read.
     """
     import torch
 
-    loaded = source.load(list(dict.fromkeys(pick.picture for pick in picks)))
+    loaded = source.load(list(dict.fromkeys(pick.picture for pick in picks)), epoch=epoch)
     if not loaded.indices:
         return None
     row_of = {picture: row for row, picture in enumerate(loaded.indices)}
@@ -199,7 +210,7 @@ def stream(
     """
 
     def draw(place: SamplerState) -> Batch | None:
-        batch = assemble(sampler.batch(place.epoch, place.step), source)
+        batch = assemble(sampler.batch(place.epoch, place.step), source, epoch=place.epoch)
         if batch is None or parallel is None:
             return batch
         steps_before = place.epoch * sampler.steps_per_epoch + place.step

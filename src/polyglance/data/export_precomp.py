@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from polyglance.data.dataset import feature_key
 from polyglance.data.feature_store import FeatureStore
 from polyglance.data.files import replaced_when_complete
 from polyglance.data.record import Record
 from polyglance.data.region_files.precomp import SPLITS
+from polyglance.data.views import feature_key
 from polyglance.errors import ManifestError
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from polyglance.data.ahead import decoded_batches
-from polyglance.data.dataset import feature_key
 from polyglance.data.feature_store import FeatureStore, FeatureStoreWriter, Precision
 from polyglance.data.record import Record
+from polyglance.data.views import View
 from polyglance.errors import PictureError
 from polyglance.precision import inference_precision
 from polyglance.progress import track
@@ -50,6 +50,7 @@ def build_feature_store(
     dtype: Precision = "float16",
     batch_size: int = 32,
     workers: int = 2,
+    views: int = 1,
     show_progress: bool = False,
 ) -> tuple[FeatureStore, BuildReport]:
     """Encode the pictures that a store lacks, and open it.
@@ -58,7 +59,7 @@ def build_feature_store(
     changed (by size and time) is encoded again.
 
     Args:
-        records: pictures; see :func:`~polyglance.data.dataset.feature_key` for their keys.
+        records: pictures; see :class:`~polyglance.data.views.View` for their keys.
         encode: (batch, 3, size, size) uint8 → (batch, ...) features, without gradients; run in
             bfloat16 autocast where the processor is faster that way.
         preprocessing: of the backbone.
@@ -67,6 +68,7 @@ def build_feature_store(
         dtype: on disk.
         batch_size: pictures encoded at once.
         workers: decoding threads.
+        views: of each picture.
         show_progress: on standard error.
 
     Raises:
@@ -74,13 +76,13 @@ def build_feature_store(
         PictureError: not one picture can be read.
     """
     report = BuildReport()
-    missing = _missing(records, folder, fingerprint, report)
+    wanted = [View(record, number) for number in range(views) for record in records]
+    missing = _missing(wanted, folder, fingerprint, report)
     with ExitStack() as stack:
         advance = stack.enter_context(track("pictures", len(missing), show=show_progress))
         writer: FeatureStoreWriter | None = None
-        paths = [record.image for record in missing]
         for decoded in decoded_batches(
-            paths, preprocessing, batch_size=batch_size, workers=workers
+            missing, lambda view: view.decode(preprocessing), batch_size=batch_size, workers=workers
         ):
             advance(len(decoded))
             if not (batch := _readable(missing, decoded, report)):
@@ -92,8 +94,8 @@ def build_feature_store(
                         folder, fingerprint=fingerprint, shape=features.shape[1:], dtype=dtype
                     )
                 )
-            keys = [feature_key(record) for record, _ in batch]
-            writer.append(keys, features, [_stamp(record.image) for record, _ in batch])
+            keys = [view.key for view, _ in batch]
+            writer.append(keys, features, [_stamp(view.record.image) for view, _ in batch])
             report.encoded += len(batch)
     if report.encoded + report.reused == 0:
         name, reason = next(iter(report.skipped.items()), ("", "the dataset is empty"))
@@ -102,14 +104,14 @@ def build_feature_store(
 
 
 def _missing(
-    records: Sequence[Record], folder: Path, fingerprint: str, report: BuildReport
-) -> list[Record]:
-    """Records without a row, or whose picture has changed since; the others are counted."""
+    views: Sequence[View], folder: Path, fingerprint: str, report: BuildReport
+) -> list[View]:
+    """Views without a row, or whose picture has changed since; the others are counted."""
     if not (folder / "meta.json").exists():
-        return list(records)
+        return list(views)
     store = FeatureStore(folder, fingerprint=fingerprint)
-    missing = [r for r in records if store.stamp(feature_key(r)) != _stamp(r.image)]
-    report.reused = len(records) - len(missing)
+    missing = [view for view in views if store.stamp(view.key) != _stamp(view.record.image)]
+    report.reused = len(views) - len(missing)
     return missing
 
 
@@ -123,15 +125,15 @@ def _stamp(path: Path | None) -> str:
 
 
 def _readable(
-    records: Sequence[Record], batch: Sequence[tuple[int, Outcome]], report: BuildReport
-) -> list[tuple[Record, NDArray[np.uint8]]]:
+    views: Sequence[View], batch: Sequence[tuple[int, Outcome]], report: BuildReport
+) -> list[tuple[View, NDArray[np.uint8]]]:
     """The pictures of a batch; the bad ones are reported."""
     good = []
     for row, outcome in batch:
         if isinstance(outcome, PictureError):
-            report.skipped[records[row].id] = str(outcome)
+            report.skipped[views[row].record.id] = str(outcome)
         else:
-            good.append((records[row], outcome))
+            good.append((views[row], outcome))
     return good
 
 

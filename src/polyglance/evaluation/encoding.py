@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from polyglance.data.ahead import decoded_batches
-from polyglance.data.dataset import feature_key
+from polyglance.data.ahead import decode, decoded_batches
+from polyglance.data.views import feature_key
 from polyglance.errors import ConfigError, PictureError
 from polyglance.evaluation.encoded import Encoded, Scorer
 from polyglance.evaluation.results import Skipped
@@ -92,7 +92,9 @@ def encode_pictures(
     with track("pictures", len(records), show=show_progress) as advance:
         paths = [record.image for record in records]
         batches = (
-            decoded_batches(paths, encoder.preprocessing, batch_size=batch_size)
+            decoded_batches(
+                paths, lambda path: decode(path, encoder.preprocessing), batch_size=batch_size
+            )
             if features is None
             else _stored_batches(records, features, batch_size)
         )

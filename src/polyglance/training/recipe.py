@@ -101,6 +101,7 @@ class DataConfig(_Table):
         captions_per_picture: drawn for each picture of a batch.
         parallel: sentences and their translations beside them.
         features: folder of a feature store to use instead of the one kept in the user's cache.
+        views: of each training picture: itself and so many crops, less one, shown in turn.
         limit: use only the first pictures of the training manifest.
         workers: threads that decode pictures.
     """
@@ -111,6 +112,7 @@ class DataConfig(_Table):
     captions_per_picture: PositiveInt = 1
     parallel: ParallelConfig | None = None
     features: RecipePath | None = None
+    views: PositiveInt = 1
     limit: PositiveInt | None = None
     workers: PositiveInt = 2
 

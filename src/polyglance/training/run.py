@@ -92,6 +92,7 @@ def train(recipe: Recipe, folder: Path, *, show_progress: bool = True) -> Run:
         features=recipe.data.features or feature_cache(),
         cache_features=recipe.training.cache_features,
         workers=recipe.data.workers,
+        views=recipe.data.views,
         show_progress=show_progress,
     )
     trainer = Trainer(

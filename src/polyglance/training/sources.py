@@ -41,6 +41,7 @@ class RunSources:
         features: folder of the stores, or the store of precomputed features.
         cache_features: whether to use stores at all.
         workers: decoding threads.
+        views: of each training picture, which epochs show in turn; held-back pictures have one.
         show_progress: on standard error.
     """
 
@@ -52,14 +53,21 @@ class RunSources:
         features: Path,
         cache_features: bool = True,
         workers: int = 2,
+        views: int = 1,
         show_progress: bool = True,
     ) -> None:
         self._system, self._records = system, records
         self._features, self._cache_features = features, cache_features
         self._workers, self._show_progress = workers, show_progress
+        self._views: dict[Split, int] = {"train": views, "validation": 1}
         self._stored: dict[tuple[Split, str], FeatureSource] = {}
         self._pixels = {
-            split: PixelSource(some, preprocessing=system.preprocessing, workers=workers)
+            split: PixelSource(
+                some,
+                preprocessing=system.preprocessing,
+                workers=workers,
+                views=self._views[split],
+            )
             for split, some in records.items()
         }
 
@@ -87,6 +95,8 @@ class RunSources:
 
     def _precomputed(self, split: Split) -> FeatureSource:
         folder, records = self._features, self._records[split]
+        if self._views["train"] > 1:
+            raise ConfigError("data.views: features from files show one view; remove the key")
         if not (folder / "meta.json").is_file():
             raise ConfigError(
                 f"data.features: {folder} is no feature store; a model on precomputed features "
@@ -112,11 +122,12 @@ class RunSources:
             fingerprint=fingerprint,
             folder=self._features / fingerprint[:16],
             workers=self._workers,
+            views=self._views[split],
             show_progress=self._show_progress,
         )
         self._system.train(was_training)
         tell_skipped(report.skipped)
-        return FeatureSource(self._records[split], store=store)
+        return FeatureSource(self._records[split], store=store, views=self._views[split])
 
 
 def tell_skipped(skipped: Mapping[str, str]) -> None:

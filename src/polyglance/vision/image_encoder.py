@@ -10,8 +10,10 @@ from torch import Tensor, nn
 
 from polyglance.features import Features
 from polyglance.heads import ProjectionHead
-from polyglance.vision.base import Backbone
+from polyglance.vision.base import Backbone, BackboneFeatures
 from polyglance.vision.pooling import GridPooling
+
+Kept = Literal["grid", "regions", "pooled"]
 
 PICTURES_PER_THREAD = 8
 """A frozen backbone on a CPU takes so many at once for each thread: their activations stay in the
@@ -29,9 +31,7 @@ class ImageEncoder(nn.Module, ABC):
         keeps: what of the backbone's features is read, and kept in a feature store.
     """
 
-    def __init__(
-        self, *, backbone: Backbone, dimension: int, keeps: Literal["grid", "pooled"]
-    ) -> None:
+    def __init__(self, *, backbone: Backbone, dimension: int, keeps: Kept) -> None:
         super().__init__()
         self.backbone = backbone
         self.dimension = dimension
@@ -64,19 +64,25 @@ class ImageEncoder(nn.Module, ABC):
             pixels: (batch, 3, height, width) uint8.
 
         Returns:
-            The grid (batch, channels, rows, columns) or the pooled vector (batch, channels), as
-            ``keeps`` says.
+            The grid (batch, channels, rows, columns), its cells as regions (batch, rows · columns,
+            channels) or the pooled vector (batch, channels), as ``keeps`` says.
         """
         frozen = self.is_frozen
         few = len(pixels)
         if frozen and pixels.device.type == "cpu":
             few = PICTURES_PER_THREAD * torch.get_num_threads()
         with torch.set_grad_enabled(torch.is_grad_enabled() and not frozen):
-            parts = [
-                getattr(self.backbone(part), self.keeps)
-                for part in torch.split(pixels, max(few, 1))
-            ]
+            parts = [self._kept(self.backbone(part)) for part in torch.split(pixels, max(few, 1))]
         return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+    def _kept(self, features: BackboneFeatures) -> Tensor:
+        match self.keeps:
+            case "grid":
+                return features.grid
+            case "regions":
+                return features.grid.flatten(2).mT.contiguous()
+            case "pooled":
+                return features.pooled
 
     def read(self, images: Tensor) -> Tensor:
         """Pixels or kept features → kept features, in the number format that is computed in.
@@ -103,7 +109,7 @@ class PooledImageEncoder(ImageEncoder):
     def __init__(
         self, *, backbone: Backbone, pooling: GridPooling | None, head: ProjectionHead
     ) -> None:
-        keeps: Literal["grid", "pooled"] = "pooled" if pooling is None else "grid"
+        keeps: Kept = "pooled" if pooling is None else "grid"
         super().__init__(backbone=backbone, dimension=head.dimension, keeps=keeps)
         self.pooling = pooling
         self.head = head

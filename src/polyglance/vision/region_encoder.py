@@ -48,7 +48,7 @@ class RegionEncoder(ImageEncoder):
         keep_tokens: bool = False,
         dropout: float = 0.0,
     ) -> None:
-        super().__init__(backbone=backbone, dimension=dimension, keeps="grid")
+        super().__init__(backbone=backbone, dimension=dimension, keeps="regions")
         channels = backbone.channels if non_local is None else non_local.output_channels
         self.dropout = dropout
         self.non_local = non_local
@@ -64,14 +64,12 @@ class RegionEncoder(ImageEncoder):
         return nn.ModuleList([self.non_local, self.projection])
 
     def forward(self, images: Tensor) -> Features:
-        """Encode pixels (uint8), or a grid or regions (floating point).
+        """Encode pixels (uint8), or regions (floating point).
 
         Args:
-            images: (batch, 3, height, width) uint8, (batch, channels, rows, columns), or
-                (batch, regions, channels).
+            images: (batch, 3, height, width) uint8, or (batch, regions, channels).
         """
-        kept = self.read(images)
-        regions = kept.flatten(2).mT if kept.dim() == 4 else kept  # (batch, regions, channels)
+        regions = self.read(images)  # (batch, regions, channels)
         mask = _there(regions.detach())  # (batch, regions)
         projected = self._project(regions, mask)  # (batch, regions, dimension)
         weights = mask.to(projected.dtype)  # (batch, regions)
