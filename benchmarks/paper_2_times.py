@@ -20,7 +20,7 @@ import torch
 from polyglance.data.manifest import read_manifest
 from polyglance.features import Features
 from polyglance.precision import inference_precision
-from polyglance.systems.build import build_system
+from polyglance.systems.builders import build_system
 from polyglance.systems.config import (
     CharacterWordsConfig,
     CLMRConfig,

@@ -14,7 +14,7 @@ from polyglance.data.record import Record
 from polyglance.errors import ModelError
 from polyglance.evaluation.retriever import evaluate_retriever
 from polyglance.search.indexer import index
-from polyglance.systems.build import build_system
+from polyglance.systems.builders import build_system
 from polyglance.systems.config import (
     LearnedWordsConfig,
     RecurrentTextConfig,

@@ -18,7 +18,7 @@ from polyglance import Retriever
 from polyglance.data.manifest import read_manifest
 from polyglance.evaluation.retriever import evaluate_retriever
 from polyglance.evaluation.tables import markdown_table, summary_lines
-from polyglance.systems.build import build_system
+from polyglance.systems.builders import build_system
 from polyglance.systems.checkpoint import CARD, WEIGHTS, save_system
 from polyglance.systems.int8 import quantise_rows
 

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from polyglance.systems.build import build_mini_heads
+from polyglance.systems.builders import build_mini_heads
 from polyglance.systems.config import MiniConfig
 
 LANGUAGES = (

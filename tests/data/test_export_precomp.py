@@ -14,7 +14,7 @@ from polyglance.data.feature_store import FeatureStore, FeatureStoreWriter
 from polyglance.data.manifest import read_manifest, write_manifest
 from polyglance.data.record import Record
 from polyglance.errors import ManifestError
-from polyglance.systems.build import build_system
+from polyglance.systems.builders import build_system
 from polyglance.systems.checkpoint import save_system
 from polyglance.systems.config import SystemConfig
 from polyglance.vision.preprocessing import Preprocessing

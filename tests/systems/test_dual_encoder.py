@@ -11,7 +11,7 @@ import torch
 from polyglance import Retriever
 from polyglance.data.batch import Batch
 from polyglance.errors import ConfigError, ModelError
-from polyglance.systems.build import build_system
+from polyglance.systems.builders import build_system
 from polyglance.systems.checkpoint import CARD, CONFIG, WEIGHTS, load_checkpoint, save_system
 from polyglance.systems.config import (
     AnnealedHingesConfig,

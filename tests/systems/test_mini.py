@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 
 from polyglance.losses.info_nce import InfoNCE
 from polyglance.retriever import BUILT_IN
-from polyglance.systems.build import build_mini_heads
+from polyglance.systems.builders import build_mini_heads
 from polyglance.systems.config import MiniConfig
 from polyglance.systems.int8 import restore_rows
 from polyglance.systems.mini import Mini, join

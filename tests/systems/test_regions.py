@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from polyglance.errors import ModelError
-from polyglance.systems.build import build_system
+from polyglance.systems.builders import build_system
 from polyglance.systems.checkpoint import CONFIG, load_checkpoint, save_system
 from polyglance.systems.config import (
     DetectorConfig,

@@ -95,7 +95,7 @@ def load_checkpoint(folder: Path) -> Checkpoint:
     """
     from pydantic import TypeAdapter, ValidationError
 
-    from polyglance.systems.build import build_system
+    from polyglance.systems.builders import build_system
     from polyglance.systems.config import SystemConfig
 
     folder = Path(folder)

@@ -216,7 +216,7 @@ def make_system(recipe: Recipe, training_texts: Sequence[str]) -> System:
                 "model.checkpoint names a whole model; remove the other keys of [model]"
             )
         return load_checkpoint(locate(recipe.model["checkpoint"])).system
-    from polyglance.systems.build import build_system
+    from polyglance.systems.builders import build_system
 
     config = check_model(recipe.model)
     torch.manual_seed(recipe.training.seed)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from polyglance.systems.build.image import build_backbone
+from polyglance.systems.builders.image import build_backbone
 from polyglance.systems.config import MiniConfig
 from polyglance.systems.fingerprint import Tower
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, assert_never
 
 from polyglance.errors import ConfigError
 from polyglance.heads import ProjectionHead
-from polyglance.systems.build.words import WordBuilder
+from polyglance.systems.builders.words import WordBuilder
 from polyglance.systems.config import (
     FrozenTransformerTextConfig,
     RecurrentTextConfig,

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, assert_never
 from polyglance.errors import ConfigError
 from polyglance.losses.base import EmbeddingLoss, ScoreLoss
 from polyglance.systems.base import System
-from polyglance.systems.build.image import build_backbone, build_image_encoder
-from polyglance.systems.build.text import build_text_encoder
+from polyglance.systems.builders.image import build_backbone, build_image_encoder
+from polyglance.systems.builders.text import build_text_encoder
 from polyglance.systems.config import (
     CLMRConfig,
     CosineConfig,
@@ -48,7 +48,7 @@ def build_system(
         ModelError: a transformers model is not where the configuration says.
     """
     from polyglance.systems import clmr, scan, smooth, vsepp
-    from polyglance.systems.build.mini import build_mini
+    from polyglance.systems.builders.mini import build_mini
 
     match config:
         case MiniConfig():
