@@ -2,10 +2,10 @@
 
 Run: ``python benchmarks/training.py``
 
-Paper 5's system with a small text encoder, and VSE++ at its own size, over a frozen ResNet-50 (random
-weights, which are as fast as trained ones), on made-up JPEG files of 224 × 224 pixels. Both ways
-are trained by the same loop in turns, so that whatever else the machine does strikes both; the ratio is of the best rounds. The
-time of a first run, which fills the store, is told beside it.
+Paper 5's system with a small text encoder, and VSE++ at its own size, over a frozen ResNet-50 (its
+weights random, which are as fast as trained ones), on made-up JPEG files of 224 × 224 pixels. Both
+ways are trained by the same loop in turns, so that whatever else the machine does strikes both; the
+ratio is of the best rounds. The time of a first run, which fills the store, is told beside it.
 """
 
 from __future__ import annotations
