@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import statistics
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,7 @@ class Logged:
         seconds: of training, by the log's clock.
         pairs: of a picture and a caption seen.
         parameters: part → how many numbers learn.
+        regions: what `region_look.py` says of them, where there are any.
     """
 
     table: str
@@ -50,6 +51,7 @@ class Logged:
     seconds: float
     pairs: int
     parameters: dict[str, int]
+    regions: dict[str, float] = field(default_factory=dict)
 
     @property
     def key(self) -> tuple[str, str, int]:

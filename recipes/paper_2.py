@@ -91,8 +91,9 @@ def settings(seeds: int) -> Iterator[Setting]:
             yield Setting("losses", name, seed, overrides)
         for form in NON_LOCAL:
             yield Setting("non-local", form, seed, clmr(LIWE, f"model.non_local='{form}'"))
-        for name in ("VSE++", "CLMR", "LIWE", "SCAN t2i"):
-            yield Setting("longer", name, seed, (*SYSTEMS[name], LONGEST))
+        for name, steps in LONGER.items():
+            phase = f"training.phases.0.steps={steps}"
+            yield Setting("longer", name, seed, (*SYSTEMS[name], phase))
 
 
 def _only(*languages: str) -> str:
@@ -113,7 +114,7 @@ def _co_training() -> Iterator[tuple[str, tuple[str, ...]]]:
     yield "LIWE: en and de captions", clmr(LIWE, _only("en", "de"))
     yield "LIWE: en and de captions, en–de text", clmr(LIWE, _only("en", "de"), text)
     for name, words in {"CLMR": LEARNED, "LIWE": LIWE, "LIWE + vectors": VECTORS}.items():
-        yield f"{name}: all captions", clmr(words, _only(*LANGUAGES), LONGER)
+        yield f"{name}: all captions", clmr(words, _only(*LANGUAGES), ALL_STEPS)
 
 
 def _losses() -> Iterator[tuple[str, tuple[str, ...]]]:
@@ -124,8 +125,8 @@ def _losses() -> Iterator[tuple[str, tuple[str, ...]]]:
             yield f"{system}, {loss}", clmr(words, f"model.loss={table}")
 
 
-LONGER = "training.phases.0.steps=2000"  # seven languages share the captions that are drawn
-LONGEST = "training.phases.0.steps=3000"
+ALL_STEPS = "training.phases.0.steps=2000"  # seven languages share the captions that are drawn
+LONGER = {"VSE++": 1800, "CLMR": 3000, "LIWE": 3000, "SCAN t2i": 3000}
 
 
 def run(setting: Setting, output: Path) -> Logged:
@@ -197,7 +198,26 @@ def read(setting: Setting, folder: Path, best_step: int, *, batch_size: int) -> 
             name: sum(parameter.numel() for parameter in part.parameters())
             for name, part in parts_of(system).items()
         },
+        regions=look_at_regions(system),
     )
+
+
+def look_at_regions(system: Any) -> dict[str, float]:
+    """`region_look.look` over some validation pictures, for systems that have regions."""
+    import os
+
+    from polyglance.data.manifest import read_manifest
+    from polyglance.training.sources import RunSources, feature_cache
+    from polyglance.vision.region_encoder import RegionEncoder
+    from region_look import look
+
+    if not isinstance(system.image, RegionEncoder):
+        return {}
+    records = read_manifest(Path(os.environ["POLYGLANCE_FLICKR8K"]) / "val.jsonl")[:200]
+    sources = RunSources(
+        system, records={"validation": records}, features=feature_cache(), show_progress=False
+    )
+    return look(system.image, sources("validation", True).load(range(len(records))).images)
 
 
 def parts_of(system: Any) -> dict[str, Any]:
