@@ -157,8 +157,9 @@ def _longer(ledger: Ledger) -> list[str]:
     lines = [
         "## Longer",
         "",
-        "English, for more steps. The official VSE++ code on mean-pooled features of the same ResNet-50 (one view, "
-        f"max of hinges) comes to {OFFICIAL_VSEPP} in {OFFICIAL_STEPS:,} steps of 128 pairs.",
+        "English, for more steps. The official VSE++ code on mean-pooled features of the same "
+        "ResNet-50 (one view, max of hinges) comes to "
+        f"{OFFICIAL_VSEPP} in {OFFICIAL_STEPS:,} steps of 128 pairs.",
         "",
         "| system | seeds | steps | i→t R@1 | R@5 | R@10 | t→i R@1 | R@5 | R@10 | rsum |",
         "|---|---|---|---|---|---|---|---|---|---|",
