@@ -27,6 +27,8 @@ PAGE = Path("docs/results/paper-2.md")
 
 LEARNED = "{kind = 'learned'}"
 LIWE = "{kind = 'characters'}"
+# Layers over characters learn best more slowly, and without dropout behind them.
+GENTLY = ("model.text.dropout=0.0", "training.phases.0.learning_rate=2.5e-3")
 SMALL_LIWE = "{kind = 'characters', widths = [256, 256]}"
 VECTORS = "{kind = 'joined', parts = [{kind = 'characters'}, {kind = 'sentence'}]}"
 FROZEN = "{kind = 'sentence'}"
@@ -57,7 +59,8 @@ class Setting:
 
 def clmr(words: str, *more: str) -> tuple[str, ...]:
     """Overrides for CLMR over these words."""
-    return (f"model.text.words={words}", *more)
+    gently = GENTLY if words in (LIWE, SMALL_LIWE) else ()
+    return (f"model.text.words={words}", *gently, *more)
 
 
 def beside(system: str, text: str, *more: str) -> tuple[str, ...]:
@@ -91,6 +94,8 @@ def settings(seeds: int) -> Iterator[Setting]:
             yield Setting("losses", name, seed, overrides)
         for form in NON_LOCAL:
             yield Setting("non-local", form, seed, clmr(LIWE, f"model.non_local='{form}'"))
+        unit = clmr(LIWE, "model.normalise_regions=true")
+        yield Setting("non-local", "unit regions", seed, unit)
         for name, steps in LONGER.items():
             phase = f"training.phases.0.steps={steps}"
             yield Setting("longer", name, seed, (*SYSTEMS[name], phase))

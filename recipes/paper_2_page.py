@@ -34,6 +34,7 @@ NON_LOCAL = {
     "linear": ("linear", 60.7, 44.7),
     "without-reduction": ("without reduction", 56.3, 41.7),
     "none": ("none", 61.8, 44.6),
+    "unit regions": ("none, regions of unit length before their mean", None, None),
 }
 
 
@@ -86,8 +87,9 @@ at a size that two processors can train. What differs, and makes absolute number
 | optimiser | Adamax 1e-3, warm-up, steps | AdamW {phase["learning_rate"]:g}, warm-up, cosine |
 
 The same for all rows, unless a table says otherwise: features, batches, optimiser, the annealed
-loss (η = .991, margin .2), dropout of {recipe["model"]["image_dropout"]:g} on both sides, a BiGRU
-(VSE++: one direction). All text sides are learned from scratch on these captions, except *vectors*
+loss (η = .991, margin .2), a dropout of {recipe["model"]["image_dropout"]:g} on both sides, a BiGRU
+(VSE++: one direction). Layers over characters (LIWE) learn best at half the rate and without dropout
+behind them, and get that. All text sides are learned from scratch on these captions, except *vectors*
 and *frozen words*, where each word goes by itself through a frozen multilingual sentence encoder,
 in the place of GloVe and of multilingual BERT, which are not at hand.
 

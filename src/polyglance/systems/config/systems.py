@@ -106,6 +106,8 @@ class CLMRConfig(Part):
         dimension: of the joint space and of the GRU's states.
         backbone: of the regions.
         non_local: the block over the regions; Table 6 compares its forms.
+        normalise_regions: bring regions to unit length before their mean, as the authors' code does
+            and the paper does not say.
         text: words and a BiGRU; ``characters`` is LIWE, ``learned`` CLMR.
         image_dropout: probability, on the regions.
         loss: of images and texts.
@@ -116,6 +118,7 @@ class CLMRConfig(Part):
     dimension: PositiveInt = 1024
     backbone: BackboneConfig = ResNet50Config()
     non_local: NonLocal = "paper"
+    normalise_regions: bool = False
     text: TextConfig = RecurrentTextConfig(words=CharacterWordsConfig())
     image_dropout: Probability = 0.0
     loss: LossConfig = AnnealedHingesConfig()
