@@ -87,11 +87,11 @@ at a size that two processors can train. What differs, and makes absolute number
 | optimiser | Adamax 1e-3, warm-up, steps | AdamW {phase["learning_rate"]:g}, warm-up, cosine |
 
 The same for all rows, unless a table says otherwise: features, batches, optimiser, the annealed
-loss (η = .991, margin .2), a dropout of {recipe["model"]["image_dropout"]:g} on both sides, a BiGRU
-(VSE++: one direction). Layers over characters (LIWE) learn best at half the rate and without dropout
-behind them, and get that. All text sides are learned from scratch on these captions, except *vectors*
-and *frozen words*, where each word goes by itself through a frozen multilingual sentence encoder,
-in the place of GloVe and of multilingual BERT, which are not at hand.
+loss (η = .991, margin .2), a dropout of {recipe["model"]["image_dropout"]:g} on both sides, a
+BiGRU (VSE++: one direction). Layers over characters (LIWE) learn best at half the rate and without
+dropout behind them, and get that. All text sides are learned from scratch on these captions, except
+*vectors* and *frozen words*, where each word goes by itself through a frozen multilingual sentence
+encoder, in the place of GloVe and of multilingual BERT, which are not at hand.
 
 Numbers are means over seeds ± half of the 95 % interval (Student's t: few seeds give wide
 intervals). i→t and t→i: R@1, R@5, R@10 in percent; rsum: all six. A gallery is always all 1,000
