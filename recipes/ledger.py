@@ -7,14 +7,13 @@ the one it was run with. So a page can always be written anew, and whatever chan
 from __future__ import annotations
 
 import json
-import statistics
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-# 97.5 % points of Student's t for 1, 2, … degrees of freedom.
-STUDENT = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
+from polyglance.evaluation.seeds import over_seeds
+
 RECALLS = ("R@1", "R@5", "R@10")
 DIRECTIONS = ("image_to_text", "text_to_image")
 
@@ -105,23 +104,6 @@ def _fields(run: Logged) -> dict[str, Any]:
     return {name: getattr(run, name) for name in Logged.__slots__}
 
 
-def interval(values: Sequence[float]) -> tuple[float, float]:
-    """Mean, and half of its 95 % interval over seeds (Student's t; infinite for one seed)."""
-    mean = statistics.fmean(values)
-    if len(values) < 2:
-        return mean, float("inf")
-    spread = statistics.stdev(values) / len(values) ** 0.5
-    return mean, STUDENT[len(values) - 2] * spread
-
-
-def plus_minus(values: Sequence[float]) -> str:
-    """The mean and its interval in words of a table."""
-    if not values:
-        return "not run"
-    mean, half = interval(values)
-    return f"{mean:.1f}" if half == float("inf") else f"{mean:.1f} ± {half:.1f}"
-
-
 def difference(
     first: Sequence[Logged], second: Sequence[Logged], language: str
 ) -> tuple[float, float] | None:
@@ -135,4 +117,4 @@ def difference(
     seeds = sorted(by_seed[0].keys() & by_seed[1].keys())
     if len(seeds) < 2:
         return None
-    return interval([by_seed[0][seed] - by_seed[1][seed] for seed in seeds])
+    return over_seeds([by_seed[0][seed] - by_seed[1][seed] for seed in seeds])

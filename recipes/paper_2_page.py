@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ledger import Ledger, Logged, difference, plus_minus
+from ledger import Ledger, Logged, difference
+from polyglance.evaluation.seeds import plus_minus
 
 LANGUAGES = ("en", "de", "fr", "zh", "pt", "ar", "cs")
 MEAN_OF = ("en", "de", "fr", "zh", "pt", "ar")

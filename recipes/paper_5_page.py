@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-import math
 import statistics
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+
+from polyglance.evaluation.seeds import over_seeds, plus_minus
 
 Numbers = tuple[float, float, float, float, float]  # R@1, R@5, R@10, mean rank, median rank
 
@@ -28,8 +29,6 @@ PAPER_FREEZING = {
 }
 DIRECTIONS = ("image_to_text", "text_to_image")
 NAMES = ("R@1", "R@5", "R@10", "MeanR", "MedR")
-# 97.5 % points of Student's t for 1, 2, … degrees of freedom.
-STUDENT = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,15 +87,6 @@ def _training_seconds(lines: list[dict[str, Any]]) -> float:
     """Between start and end, without the pauses before a run was resumed."""
     times = [float(line["time"]) for line in lines if line["event"] != "resume"]
     return sum(min(after - before, 120.0) for before, after in pairwise(times))
-
-
-def interval(values: list[float]) -> tuple[float, float]:
-    """Mean and half-width of its 95 % interval over seeds (Student's t)."""
-    mean = statistics.fmean(values)
-    if len(values) < 2:
-        return mean, math.nan
-    spread = statistics.stdev(values) / math.sqrt(len(values))
-    return mean, STUDENT[len(values) - 2] * spread
 
 
 def write_page(folder: Path, page: Path) -> None:
@@ -163,18 +153,13 @@ def _losses(runs: list[Ran]) -> list[str]:
             lines.append(f"| | here | 0 | {'not run | ' * 10}not run |")
             continue
         cells = [
-            _plus_minus([run.value(direction, metric) for run in mine])
+            plus_minus([run.value(direction, metric) for run in mine])
             for direction in DIRECTIONS
             for metric in NAMES
         ]
-        rsums = _plus_minus([run.rsum for run in mine])
+        rsums = plus_minus([run.rsum for run in mine])
         lines.append(f"| | **here** | {len(mine)} | {' | '.join(cells)} | {rsums} |")
     return [*lines, ""]
-
-
-def _plus_minus(values: list[float]) -> str:
-    mean, half = interval(values)
-    return f"{mean:.1f}" if math.isnan(half) else f"{mean:.1f} ± {half:.1f}"
 
 
 def _verdict(runs: list[Ran]) -> list[str]:
@@ -196,9 +181,9 @@ def _verdict(runs: list[Ran]) -> list[str]:
             ]
             measures.append((word, values))
         for word, values in measures:
-            mean, half = interval(values)
+            mean, half = over_seeds(values)
             told.append(f"{word} {mean:+.1f} [{mean - half:+.1f}, {mean + half:+.1f}]")
-        mean, half = interval(measures[0][1])
+        mean, half = over_seeds(measures[0][1])
         answer = (
             "**yes**"
             if mean - half > 0

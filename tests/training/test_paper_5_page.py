@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import json
-import math
 import runpy
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 PAGE = runpy.run_path(str(Path(__file__).parents[2] / "recipes" / "paper_5_page.py"))
 
@@ -42,12 +39,6 @@ def page(tmp_path: Path, **recalls: list[float]) -> str:
     fake_run(tmp_path / "runs" / "longer" / "max-0", 8.0)
     PAGE["write_page"](tmp_path / "runs", tmp_path / "page.md")
     return (tmp_path / "page.md").read_text("utf-8")
-
-
-def test_intervals_are_students() -> None:
-    mean, half = PAGE["interval"]([1.0, 2.0, 3.0])
-    assert (mean, half) == (2.0, pytest.approx(4.303 / math.sqrt(3), rel=1e-3))
-    assert math.isnan(PAGE["interval"]([1.0])[1])
 
 
 def test_a_clear_win_a_clear_loss_and_no_answer(tmp_path: Path) -> None:
