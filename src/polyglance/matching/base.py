@@ -90,3 +90,18 @@ class Matching(nn.Module, ABC):
 def _slices(length: int, step: int) -> Iterator[slice]:
     for start in range(0, length, step):
         yield slice(start, min(start + step, length))
+
+
+def in_one_space(images: Features, texts: Features) -> tuple[Tensor, Tensor]:
+    """The embeddings of both sides, (images, dim) and (texts, dim).
+
+    Raises:
+        ValueError: the two sides have different dimensions.
+    """
+    left, right = images.embedding, texts.embedding
+    if left.shape[1] != right.shape[1]:
+        raise ValueError(
+            f"images have {left.shape[1]} dimensions and texts {right.shape[1]}; "
+            "both must be embedded in one space"
+        )
+    return left, right

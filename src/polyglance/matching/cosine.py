@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from polyglance.features import Features
-from polyglance.matching.base import Matching
+from polyglance.matching.base import Matching, in_one_space
 from polyglance.precision import at_least_float32, full_precision
 
 
@@ -24,11 +24,6 @@ class CosineMatching(Matching):
         Raises:
             ValueError: the two sides have different dimensions.
         """
-        left, right = images.embedding, texts.embedding
-        if left.shape[1] != right.shape[1]:
-            raise ValueError(
-                f"images have {left.shape[1]} dimensions and texts {right.shape[1]}; "
-                "both must be embedded in one space"
-            )
+        left, right = in_one_space(images, texts)
         with full_precision(left):
             return at_least_float32(left) @ at_least_float32(right).T  # (images, texts)

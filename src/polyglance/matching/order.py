@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from polyglance.features import Features
-from polyglance.matching.base import Matching
+from polyglance.matching.base import Matching, in_one_space
 from polyglance.precision import at_least_float32, full_precision
 
 NOTHING = 1e-16  # a squared violation that counts as none, so that the root has a gradient
@@ -29,12 +29,7 @@ class OrderMatching(Matching):
         Raises:
             ValueError: the two sides have different dimensions.
         """
-        left, right = images.embedding, texts.embedding
-        if left.shape[1] != right.shape[1]:
-            raise ValueError(
-                f"images have {left.shape[1]} dimensions and texts {right.shape[1]}; "
-                "both must be embedded in one space"
-            )
+        left, right = in_one_space(images, texts)
         with full_precision(left):
             above, below = at_least_float32(left).abs(), at_least_float32(right).abs()
             # (images, texts, dim)
