@@ -253,7 +253,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     ledger = Ledger(given.ledger)
     if not given.write_only:
         train_all(ledger, given)
-    write_page(ledger, given.page)
+    write_page(ledger, given.page, wanted=len(list(settings(given.seeds))))
 
 
 def train_all(ledger: Ledger, given: argparse.Namespace) -> None:

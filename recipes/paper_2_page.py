@@ -39,10 +39,16 @@ NON_LOCAL = {
 }
 
 
-def write_page(ledger: Ledger, page: Path) -> None:
-    """The whole page; rows whose runs are missing say so."""
+def write_page(ledger: Ledger, page: Path, *, wanted: int) -> None:
+    """The whole page; rows whose runs are missing say so.
+
+    Args:
+        ledger: of the finished runs.
+        page: to write.
+        wanted: how many runs there are to be.
+    """
     parts = [
-        _introduction(ledger),
+        _introduction(ledger, wanted),
         *(line for tag in ("en", "de", "zh") for line in _single(ledger, tag)),
         *_claims(ledger),
         *_longer(ledger),
@@ -59,18 +65,20 @@ def write_page(ledger: Ledger, page: Path) -> None:
     print(f"wrote {page}")
 
 
-def _introduction(ledger: Ledger) -> str:
-    recipes = [run.recipe for run in ledger.of("single-en", "LIWE")]
+def _introduction(ledger: Ledger, wanted: int) -> str:
+    recipes = [run.recipe for run in ledger.of("single-en", "CLMR")]
     if not recipes:
         return "# Paper 2: language-agnostic embeddings, rerun on Flickr8k\n\nNothing run yet.\n"
     recipe = recipes[0]
     training, phase = recipe["training"], recipe["training"]["phases"][0]
     pairs = training["batch_size"]
+    done = len(list(ledger))
+    told = f"**{done} of {wanted} runs are in; rows without one say so.**" if done < wanted else ""
     views = recipe["data"]["views"]
     return f"""# Paper 2: language-agnostic embeddings, rerun on Flickr8k
 
 *Written by `python recipes/paper_2.py --write-only` from the logged runs in `paper-2.jsonl`; not
-edited by hand.*
+edited by hand.* {told}
 
 Wehrmann et al. (ICCV 2019) make word vectors of characters (LIWE), so that a language more costs
 next to nothing, and compare with learned word vectors (CLMR), VSE++ and SCAN. We rerun their tables
@@ -84,7 +92,7 @@ at a size that two processors can train. What differs, and makes absolute number
 | views of a training picture | 1 | {views}: itself and two crops |
 | regions | 36 boxes of a Visual Genome detector | 7 × 7 cells of an ImageNet ResNet-50 |
 | joint space | 1,024 | {recipe["model"]["dimension"]} |
-| steps | 34,000 of 128 pairs (30 epochs) | {phase["steps"]} of {pairs} pairs |
+| steps | 34,000 of 128 pairs (30 epochs) | {phase["steps"]:,} of {pairs} pairs |
 | optimiser | Adamax 1e-3, warm-up, steps | AdamW {phase["learning_rate"]:g}, warm-up, cosine |
 
 The same for all rows, unless a table says otherwise: features, batches, optimiser, the annealed

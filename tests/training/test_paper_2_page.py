@@ -85,10 +85,11 @@ def test_the_page_tells_wins_losses_and_what_was_not_run(recipes: Any, tmp_path:
         kept.add(logged(ledger, "co-training", "LIWE: all captions", seed, **tags))
         kept.add(logged(ledger, "losses", "CLMR, max", seed, en=90.0))
         kept.add(logged(ledger, "non-local", "paper", seed, en=200.0))
-    paper_2.write_page(kept, tmp_path / "page.md")
+    paper_2.write_page(kept, tmp_path / "page.md", wanted=99)
     text = (tmp_path / "page.md").read_text("utf-8")
     assert "LIWE − CLMR: +10.0 [+10.0, +10.0], yes" in text
     assert "CLMR − VSE++: -5.0 [-5.0, -5.0], no" in text
+    assert "18 of 99 runs are in" in text
     assert "| SCAN t2i | 0 | not run |" in text
     assert "Czech reaches 75 % of French" in text
     assert "| CLMR, max | 3 | 89.0 ± 0.0 | 90.0 ± 0.0 | 100.0 ± 0.0 | 2.0 |" in text
