@@ -17,7 +17,7 @@ demo: setup  ## measure, adapt, measure again, index and search sample pictures 
 	@$(BIN)/polyglance demo --samples $(SAMPLES) --output demo/$(SAMPLES)
 
 test: setup  ## fetch the pretrained towers once, then run every test offline
-	@$(BIN)/polyglance download mini emoji
+	@$(BIN)/polyglance download mini emoji detector
 	$(BIN)/pytest
 
 check: setup  ## lint, format and types
