@@ -84,16 +84,17 @@ def test_the_page_tells_wins_losses_and_what_was_not_run(recipes: Any, tmp_path:
         tags = dict.fromkeys(paper_2.LANGUAGES, 250.0) | {"cs": 120.0, "fr": 160.0}
         kept.add(logged(ledger, "co-training", "LIWE: all captions", seed, **tags))
         kept.add(logged(ledger, "losses", "CLMR, max", seed, en=90.0))
+        kept.add(logged(ledger, "losses", "CLMR, annealed", seed, en=270.0))
         kept.add(logged(ledger, "non-local", "paper", seed, en=200.0))
     paper_2.write_page(kept, tmp_path / "page.md", wanted=99)
     text = (tmp_path / "page.md").read_text("utf-8")
     assert "LIWE − CLMR: +10.0 [+10.0, +10.0], yes" in text
     assert "CLMR − VSE++: -5.0 [-5.0, -5.0], no" in text
-    assert "18 of 99 runs are in" in text
+    assert "21 of 99 runs are in" in text
     assert "| SCAN t2i | 0 | not run |" in text
     assert "Czech reaches 75 % of French" in text
     assert "| CLMR, max | 3 | 89.0 ± 0.0 | 90.0 ± 0.0 | 100.0 ± 0.0 | 2.0 |" in text
-    assert "| none | 61.8 | 44.6 | 3 |" in text  # LIWE of the table before
+    assert "| none | 61.8 | 44.6 | 3 |" in text  # of the losses
     assert "| linear | 60.7 | 44.7 | 0 | not run |" in text
     assert "Not run (`python recipes/paper_2_sizes.py`)" in text
 

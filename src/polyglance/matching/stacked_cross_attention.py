@@ -12,7 +12,8 @@ from torch.nn import functional
 
 from polyglance.features import Features
 from polyglance.matching.base import Matching
-from polyglance.precision import at_least_float32, full_precision
+from polyglance.precision import full_precision
+from polyglance.unit import unit_rows
 
 Direction = Literal["text-to-image", "image-to-text"]
 Pooling = Literal["lse", "mean"]
@@ -23,6 +24,8 @@ NOTHING, LEAST = 1e-16, 1e-30
 LARGEST_SCALE = 30.0
 # Products compared at once: their passes stay in a core's cache.
 BLOCK = 2**18
+# Where more of all pairs are reached, one product with all is faster than many with a few.
+MANY = 0.25
 
 
 class StackedCrossAttention(Matching):
@@ -78,16 +81,17 @@ class StackedCrossAttention(Matching):
         lengths = word_mask.sum(dim=1)  # (texts,)
         order = lengths.argsort(stable=True)  # texts of equal length become neighbours
         packed = words[order][word_mask[order]]  # (all words, dim)
-        products = functional.linear(packed, regions.flatten(0, 1))
-        products = products.view(-1, *regions.shape[:2])  # (all words, images, regions)
-        asked = regions if self.comparison.texts_ask else _padded(packed, lengths[order])
-        with full_precision(asked):
+        device = packed.device.type
+        autocast = torch.is_autocast_enabled(device)
+        products = torch.get_autocast_dtype(device) if autocast else packed.dtype
+        with full_precision(packed):
             scores: Tensor = _AllPairs.apply(  # type: ignore[no-untyped-call]
-                products,
-                asked @ asked.mT,  # (images, regions, regions) or (texts, words, words)
-                None if region_mask.all() else region_mask.to(asked.dtype),
+                packed,
+                regions,
+                None if region_mask.all() else region_mask.to(regions.dtype),
                 lengths[order].tolist(),
                 self.comparison,
+                products,
             )  # (texts by length, images)
         return scores[order.argsort()].T
 
@@ -107,15 +111,8 @@ def _parts(features: Features, what: str) -> tuple[Tensor, Tensor]:
         mask = tokens.new_ones(tokens.shape[:2], dtype=torch.bool)
     if not mask.any(dim=1).all():
         raise ValueError(f"one {what} has no part that could be compared")
-    tokens = functional.normalize(at_least_float32(tokens), dim=-1)
+    tokens = unit_rows(tokens)
     return tokens if mask.all() else tokens * mask[..., None], mask
-
-
-def _padded(packed: Tensor, lengths: Tensor) -> Tensor:
-    """(all words, dim) → (texts, words, dim), zero at padding."""
-    places = torch.arange(int(lengths.max()), device=packed.device)
-    there = places < lengths[:, None]  # (texts, words)
-    return packed.new_zeros(*there.shape, packed.shape[1]).index_put((there,), packed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,12 +146,6 @@ class _Comparison:
         if self.texts_ask:
             return self._pool(similarity.mT, None)  # (texts, images, words)
         return self._pool(similarity, mask)  # (texts, images, regions)
-
-    def context(self, block: _Block, images: slice | Tensor) -> Any:
-        """Where the Gram matrices of a block's context lie among all."""
-        if self.texts_ask:
-            return images
-        return block.texts, slice(block.length), slice(block.length)
 
     def _through(self, weights: Tensor, gram: Tensor) -> Tensor:
         """G w, in the shape of ``weights``."""
@@ -221,47 +212,103 @@ class _AllPairs(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any,
-        products: Tensor,
-        gram: Tensor,
+        words: Tensor,
+        regions: Tensor,
         mask: Tensor | None,
         lengths: list[int],
         comparison: _Comparison,
+        products_in: torch.dtype,
     ) -> Tensor:
-        """(all words, images, regions) → (texts, images)."""
-        scores = gram.new_empty(len(lengths), products.shape[1])
-        for block in _blocks(lengths, *products.shape[1:]):
+        """(all words, dim), (images, regions, dim) → (texts, images)."""
+        low = _Sides(words.to(products_in), regions.to(products_in))
+        products = functional.linear(low.words, low.regions.flatten(0, 1))
+        products = products.view(-1, *regions.shape[:2])  # (all words, images, regions)
+        gram = regions @ regions.mT if comparison.texts_ask else None
+        scores = words.new_empty(len(lengths), len(regions))
+        for block in _blocks(lengths, *regions.shape[:2]):
             scores[block.texts, block.images] = comparison(
-                block.by_text(products[block.words, block.images]).to(gram.dtype),
-                gram[comparison.context(block, block.images)],
+                block.by_text(products[block.words, block.images]).to(words.dtype),
+                _gram_of_words(words, block) if gram is None else gram[block.images],
                 None if mask is None else mask[block.images],
             )
-        ctx.save_for_backward(products, gram, mask)
+        ctx.save_for_backward(words, regions, mask, *low, products, gram)
         ctx.lengths, ctx.comparison = lengths, comparison
         return scores
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        """(texts, images) → gradients of the products and of the Gram matrices."""
-        products, gram, mask = ctx.saved_tensors
-        comparison: _Comparison = ctx.comparison
-        on_products, on_gram = torch.zeros_like(products), torch.zeros_like(gram)
-        reached = gradient != 0
-        for block in _blocks(ctx.lengths, *products.shape[1:]):
+        """(texts, images) → gradients of the words and of the regions."""
+        words, regions, mask, low_words, low_regions, products, gram = ctx.saved_tensors
+        reached = gradient != 0  # (texts, images)
+        on_words, on_products = torch.zeros_like(words), torch.zeros_like(products)
+        on_gram = None if gram is None else torch.zeros_like(gram)
+        for block in _blocks(ctx.lengths, *regions.shape[:2]):
             images = reached[block.texts, block.images].any(dim=0).nonzero().squeeze(1)
             if not len(images):
                 continue
             images += block.images.start
-            context = comparison.context(block, images)
             one, other = _gradients(
-                comparison,
-                block.by_text(products[block.words].index_select(1, images)).to(gram.dtype),
-                gram[context],
+                ctx.comparison,
+                block.by_text(products[block.words].index_select(1, images)).to(words.dtype),
+                _gram_of_words(words, block) if gram is None else gram[images],
                 None if mask is None else mask[images],
                 gradient[block.texts].index_select(1, images),
             )
-            on_products[block.words, images] = one.flatten(0, 1).to(products.dtype)
-            on_gram[context] += other
-        return on_products, on_gram, None, None, None
+            rows = one.flatten(0, 1).to(products.dtype)  # (block's words, images, regions)
+            on_products[block.words, images] = rows
+            on_words[block.words] += rows.flatten(1) @ low_regions[images].flatten(0, 1)
+            if on_gram is None:
+                on_words[block.words] += _through_gram(other, block.by_text(words[block.words]))
+            else:
+                on_gram[images] += other
+        on_regions = _on_regions(on_products, low_words, _of_words(reached, ctx.lengths))
+        on_regions = on_regions.to(regions.dtype)
+        if on_gram is not None:
+            on_regions += _through_gram(on_gram, regions).view_as(regions)
+        return on_words, on_regions, None, None, None, None
+
+
+class _Sides(NamedTuple):
+    """(all words, dim) and (images, regions, dim)."""
+
+    words: Tensor
+    regions: Tensor
+
+
+def _gram_of_words(words: Tensor, block: _Block) -> Tensor:
+    """(texts, words each, words each) of a block's texts."""
+    texts = block.by_text(words[block.words])  # (texts, words each, dim)
+    return texts @ texts.mT
+
+
+def _through_gram(on_gram: Tensor, parts: Tensor) -> Tensor:
+    """Gradients of x xᵀ (some, length, length) → of x (some · length, dim)."""
+    return ((on_gram + on_gram.mT) @ parts).flatten(0, 1)
+
+
+def _of_words(of_texts: Tensor, lengths: list[int]) -> Tensor:
+    """(texts, images) → (all words, images)."""
+    return of_texts.repeat_interleave(torch.tensor(lengths, device=of_texts.device), dim=0)
+
+
+def _on_regions(on_products: Tensor, words: Tensor, reached: Tensor) -> Tensor:
+    """Σ over words of an image's gradient times the word, over those that reach the image.
+
+    Args:
+        on_products: (all words, images, regions).
+        words: (all words, dim).
+        reached: (all words, images).
+
+    Returns:
+        (images, regions, dim).
+    """
+    if reached.float().mean() > MANY:
+        return torch.einsum("wir,wd->ird", on_products, words)
+    found = []
+    for image, there in enumerate(reached.T):
+        rows = there.nonzero().squeeze(1)  # (words,)
+        found.append(on_products[rows, image].T @ words[rows])  # (regions, dim)
+    return torch.stack(found)
 
 
 def _gradients(

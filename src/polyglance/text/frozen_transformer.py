@@ -112,9 +112,9 @@ class FrozenTransformerTextEncoder(TextEncoder):
         if not self.keep_tokens:
             last = self.gru.last(table, index, lengths)  # (directions, texts, hidden size)
             return Features(self._project(last.mean(dim=0)))
-        states, last = self.gru(table, index, lengths)  # (texts, tokens, directions, hidden size)
+        states, last = self.gru(table, index, lengths)  # (texts, tokens, hidden size)
         mask = torch.arange(index.shape[1], device=weight.device) < lengths[:, None]
-        tokens = self._project(states.mean(dim=2))
+        tokens = self._project(states)
         return Features(self._project(last.mean(dim=0)), tokens, mask)
 
     def save_tokenizer(self, folder: Path) -> None:

@@ -66,19 +66,20 @@ class GRU(nn.Module):
             lengths: (texts,) int64, in words.
 
         Returns:
-            ``states`` (texts, words, directions, hidden), zero at padding, and ``last``
-            (directions, texts, hidden), where each direction ends: after the last word, and after
-            the first.
+            ``states`` (texts, words, hidden), the mean of the directions, zero at padding, and
+            ``last`` (directions, texts, hidden), where each direction ends: after the last word,
+            and after the first.
 
         Raises:
             ValueError: a text is empty, or longer than ``index`` is wide.
         """
         packing = _Packing.of(index, lengths)
         directions = self._read(packing, table)
-        states = directions[0].new_zeros(*index.shape, self.directions, self.hidden_size)
+        nothing = directions[0].new_zeros(*index.shape, self.hidden_size)
+        states = nothing
         for number, packed in enumerate(directions):
-            column = torch.tensor(number, device=index.device)
-            states = states.index_put((packing.text, packing.place(number), column), packed)
+            there = (packing.text, packing.place(number))
+            states = states + nothing.index_put(there, packed / self.directions)
         return states, _last(packing, directions)
 
     def last(self, table: Tensor, index: Tensor, lengths: Tensor) -> Tensor:

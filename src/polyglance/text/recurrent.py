@@ -10,7 +10,6 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from polyglance.features import Features
 from polyglance.heads import ProjectionHead
@@ -20,6 +19,7 @@ from polyglance.text.gru import GRU
 from polyglance.text.pooling import masked_mean
 from polyglance.text.segment import END, PAD, START, Segmenter
 from polyglance.text.words import WordEmbedding
+from polyglance.unit import unit_rows
 
 KEPT_TEXTS = 2**18  # whose words are remembered: about 100 MB of captions
 
@@ -111,8 +111,7 @@ class RecurrentTextEncoder(TextEncoder):
             return Features(self._project(last.mean(dim=0)))
         mask = torch.arange(index.shape[1], device=device) < lengths[:, None]  # (n, w)
         read = torch.full_like(lengths, index.shape[1]) if self.pooling == "unpacked" else lengths
-        states, last = self.gru(table, index, read)  # (n, w, d, h), (d, n, h)
-        states = states.mean(dim=2)  # (n, w, h)
+        states, last = self.gru(table, index, read)  # (n, w, h), (d, n, h)
         match self.pooling:
             case "last":
                 pooled = last.mean(dim=0)  # (n, h)
@@ -136,7 +135,7 @@ class RecurrentTextEncoder(TextEncoder):
     def _project(self, states: Tensor) -> Tensor:
         """(..., hidden size) → (..., dimension) with unit rows."""
         if self.head is None:
-            return functional.normalize(states, dim=-1)
+            return unit_rows(states)
         projected: Tensor = self.head(states)
         return projected
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from polyglance.data.files import replaced_when_complete
 from polyglance.errors import ConfigError, TrainingError
+from polyglance.memory import prefer_large_pages
 from polyglance.training.recipe import Recipe, explain
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ def train(recipe: Recipe, folder: Path, *, show_progress: bool = True) -> Run:
         TrainingError: the folder has a run of another recipe, or the loss is no longer finite.
         ConfigError: recipe and data do not fit together.
     """
+    prefer_large_pages()
     claim(folder, recipe)
     if finished := _finished(folder):
         return finished

@@ -8,6 +8,7 @@ from torch.nn import functional
 
 from polyglance.features import Features
 from polyglance.precision import at_least_float32, full_precision
+from polyglance.unit import unit_rows
 from polyglance.vision.base import Backbone
 from polyglance.vision.image_encoder import ImageEncoder
 from polyglance.vision.non_local import NEGATIVE_SLOPE, NonLocal
@@ -74,16 +75,14 @@ class RegionEncoder(ImageEncoder):
         projected = self._project(regions, mask)  # (batch, regions, dimension)
         weights = mask.to(projected.dtype)  # (batch, regions)
         weights = weights / weights.sum(1, keepdim=True).clamp(min=1)
-        tokens = None
         with full_precision(projected):
             if self.normalise_regions:
-                lengths = projected.norm(dim=-1).clamp(min=1e-12)  # (batch, regions)
-                weights = weights / lengths  # one product for the mean, without the unit vectors
+                projected = unit_rows(projected)
             mean = torch.einsum("br,brd->bd", weights, projected)  # (batch, dimension)
-            if self.keep_tokens:
-                tokens = projected / lengths[..., None] if self.normalise_regions else projected
         embedding = functional.normalize(mean, dim=-1)
-        return Features(embedding=embedding, tokens=tokens, mask=mask if self.keep_tokens else None)
+        if self.keep_tokens:
+            return Features(embedding, tokens=projected, mask=mask)
+        return Features(embedding)
 
     def _project(self, regions: Tensor, mask: Tensor) -> Tensor:
         """(batch, regions, channels) → (batch, regions, dimension), float32 or better."""
