@@ -8,22 +8,15 @@ POLYGLANCE_MULTI30K_TEXT, and the towers `resnet50` and `sentence-encoder`.
 
 from __future__ import annotations
 
-import argparse
-import shutil
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
-from itertools import pairwise
-from multiprocessing import get_context
+import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ledger import Ledger, Logged
+from experiments import Experiment, Setting, main
 from paper_2_page import write_page
 
 BASE = Path(__file__).parent / "paper-2.toml"
-LEDGER = Path("docs/results/paper-2.jsonl")
-PAGE = Path("docs/results/paper-2.md")
 
 LEARNED = "{kind = 'learned'}"
 LIWE = "{kind = 'characters'}"
@@ -42,23 +35,6 @@ NON_LOCAL = ("paper", "residual", "linear", "without-reduction")  # `none` is CL
 LANGUAGES = ("ar", "cs", "de", "en", "fr", "pt", "zh")
 DIMENSION, DROPOUT = 512, 0.3  # those of the base recipe
 PARALLEL = "data.parallel={{train = {{{files}}}, pivot = 'en', batch_size = 64}}"
-
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """One run.
-
-    Attributes:
-        table: that it belongs to.
-        name: of its row.
-        seed: of initialisation, batches and dropout.
-        overrides: of the base recipe.
-    """
-
-    table: str
-    name: str
-    seed: int
-    overrides: tuple[str, ...]
 
 
 def clmr(words: str, *more: str) -> tuple[str, ...]:
@@ -86,8 +62,12 @@ SYSTEMS: dict[str, tuple[str, ...]] = {
 }
 
 
-def settings(seeds: int) -> Iterator[Setting]:
+def settings(seeds: int) -> list[Setting]:
     """All runs; seeds go round first, so that an interrupted evening has whole tables."""
+    return list(_settings(seeds))
+
+
+def _settings(seeds: int) -> Iterator[Setting]:
     for seed in range(seeds):
         for language in ("en", "de", "zh"):
             for name, overrides in SYSTEMS.items():
@@ -144,83 +124,8 @@ LONGER = {"VSE++": 1800, "CLMR": 2000}
 ONCE_LONGER = {"LIWE": 2000, "SCAN t2i": 2000}  # one seed
 
 
-def run(setting: Setting, output: Path) -> Logged:
-    """Train one setting, or go on with it."""
-    import torch
-
-    from polyglance.training.recipe import load_recipe
-    from polyglance.training.run import train
-
-    torch.set_num_threads(1)  # matrices this small are faster on one; the runs share the rest
-    folder = output / f"{setting.table}-{setting.name}-{setting.seed}".replace("/", "-")
-    recipe = load_recipe(BASE, overrides(setting))
-    done = train(recipe, folder, show_progress=False)
-    if done.signal is not None:
-        raise KeyboardInterrupt
-    assert done.best_step is not None  # noqa: S101 -- the recipe has validation pictures
-    logged = read(setting, folder, done.best_step, batch_size=recipe.training.batch_size)
-    shutil.rmtree(folder)
-    return logged
-
-
-def overrides(setting: Setting) -> list[str]:
-    """Of the base recipe, the name and the seed among them."""
-    name = "".join(c if c.isalnum() else "-" for c in f"{setting.table}-{setting.name}")
-    return [f"name=paper-2-{name}", f"training.seed={setting.seed}", *setting.overrides]
-
-
-def described(setting: Setting) -> dict[str, Any]:
-    """The setting's recipe as the ledger keeps it: as written, without anybody's folders."""
-    import tomllib
-
-    from polyglance.training.recipe import apply_override
-
-    table = tomllib.loads(BASE.read_text(encoding="utf-8"))
-    for override in overrides(setting):
-        apply_override(table, override)
-    return table
-
-
-def read(setting: Setting, folder: Path, best_step: int, *, batch_size: int) -> Logged:
-    """What a finished run left behind, as the ledger keeps it."""
-    import json
-
-    from polyglance.systems.checkpoint import load_checkpoint
-    from polyglance.training.log import read_log
-
-    lines = read_log(folder / "log.jsonl")
-    report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
-    steps = [line for line in lines if line["event"] == "step"]
-    measured = [line for line in lines if line["event"] == "evaluation"]
-    system = load_checkpoint(folder / "model").system
-    recipe = described(setting)
-    return Logged(
-        table=setting.table,
-        name=setting.name,
-        seed=setting.seed,
-        recipe=recipe,
-        best_step=best_step,
-        languages=report["languages"],
-        curve=[
-            (line["step"], {tag: round(of["rsum"], 2) for tag, of in line["languages"].items()})
-            for line in measured
-        ],
-        losses=[(line["step"], round(line["loss"], 2)) for line in steps],
-        warnings=sum(line["event"] == "warning" for line in lines),
-        seconds=training_seconds(lines),
-        pairs=steps[-1]["step"] * batch_size * recipe["data"].get("captions_per_picture", 1),
-        parameters={
-            name: sum(parameter.numel() for parameter in part.parameters())
-            for name, part in parts_of(system).items()
-        },
-        regions=look_at_regions(system),
-    )
-
-
 def look_at_regions(system: Any) -> dict[str, float]:
     """`region_look.look` over some validation pictures, for systems that have regions."""
-    import os
-
     from polyglance.data.manifest import read_manifest
     from polyglance.training.sources import RunSources, feature_cache
     from polyglance.vision.region_encoder import RegionEncoder
@@ -241,46 +146,8 @@ def parts_of(system: Any) -> dict[str, Any]:
     return {"words": text.words, "gru": text.gru, "image": system.image.learned()}
 
 
-def training_seconds(lines: Sequence[dict[str, Any]]) -> float:
-    """Between start and end, without the pauses before a run was resumed."""
-    times = [float(line["time"]) for line in lines if line["event"] != "resume"]
-    return round(sum(min(after - before, 120.0) for before, after in pairwise(times)), 1)
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Run what is missing and write the page."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--output", type=Path, default=Path("runs/paper-2"), help="of unfinished")
-    parser.add_argument("--ledger", type=Path, default=LEDGER, help="of finished runs")
-    parser.add_argument("--page", type=Path, default=PAGE)
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--jobs", type=int, default=2, help="runs at once")
-    parser.add_argument("--table", action="append", help="only this one; may be given again")
-    parser.add_argument("--name", action="append", help="only this row; may be given again")
-    parser.add_argument("--write-only", action="store_true", help="the page, without training")
-    given = parser.parse_args(arguments)
-    ledger = Ledger(given.ledger)
-    if not given.write_only:
-        train_all(ledger, given)
-    write_page(ledger, given.page, wanted=len(list(settings(given.seeds))))
-
-
-def train_all(ledger: Ledger, given: argparse.Namespace) -> None:
-    """Run what the ledger lacks."""
-    wanted = [
-        setting
-        for setting in settings(given.seeds)
-        if (given.table is None or setting.table in given.table)
-        and (given.name is None or setting.name in given.name)
-        and not ledger.has((setting.table, setting.name, setting.seed), described(setting))
-    ]
-    with ProcessPoolExecutor(given.jobs, mp_context=get_context("spawn")) as pool:
-        for future in as_completed([pool.submit(run, one, given.output) for one in wanted]):
-            logged = future.result()
-            ledger.add(logged)
-            told = ", ".join(f"{tag} {logged.rsum(tag):.1f}" for tag in sorted(logged.languages))
-            print(f"{logged.table}, {logged.name}, seed {logged.seed}: {told}", flush=True)
+EXPERIMENT = Experiment(name="paper-2", base=BASE, parts=parts_of, look=look_at_regions)
 
 
 if __name__ == "__main__":
-    main()
+    main(EXPERIMENT, settings, write_page)

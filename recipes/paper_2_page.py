@@ -40,7 +40,7 @@ NON_LOCAL = {
 }
 
 
-def write_page(ledger: Ledger, page: Path, *, wanted: int) -> None:
+def write_page(ledger: Ledger, page: Path, wanted: int) -> None:
     """The whole page; rows whose runs are missing say so.
 
     Args:

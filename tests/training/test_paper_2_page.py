@@ -22,7 +22,7 @@ def recipes(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[ModuleType, Modul
     import paper_2
 
     yield ledger, paper_2
-    for name in ("ledger", "paper_2", "paper_2_page"):
+    for name in ("ledger", "experiments", "paper_2", "paper_2_page"):
         sys.modules.pop(name, None)
 
 
@@ -86,7 +86,7 @@ def test_the_page_tells_wins_losses_and_what_was_not_run(recipes: Any, tmp_path:
         kept.add(logged(ledger, "losses", "CLMR, max", seed, en=90.0))
         kept.add(logged(ledger, "losses", "CLMR, annealed", seed, en=270.0))
         kept.add(logged(ledger, "non-local", "paper", seed, en=200.0))
-    paper_2.write_page(kept, tmp_path / "page.md", wanted=99)
+    paper_2.write_page(kept, tmp_path / "page.md", 99)
     text = (tmp_path / "page.md").read_text("utf-8")
     assert "LIWE − CLMR: +10.0 [+10.0, +10.0], yes" in text
     assert "CLMR − VSE++: -5.0 [-5.0, -5.0], no" in text
@@ -106,10 +106,10 @@ def test_every_setting_is_a_recipe_of_its_own(recipes: Any, monkeypatch: Any) ->
     _, paper_2 = recipes
     monkeypatch.setenv("POLYGLANCE_FLICKR8K", "/photos")
     monkeypatch.setenv("POLYGLANCE_MULTI30K_TEXT", "/text")
-    found = list(paper_2.settings(3))
+    found = paper_2.settings(3)
     assert len({(one.table, one.name, one.seed) for one in found}) == len(found)
     for one in found:
-        recipe = load_recipe(paper_2.BASE, paper_2.overrides(one))
+        recipe = load_recipe(paper_2.BASE, paper_2.EXPERIMENT.overrides(one))
         check_model(recipe.model)
         assert recipe.training.seed == one.seed
-        assert "/photos" not in str(paper_2.described(one))
+        assert "/photos" not in str(paper_2.EXPERIMENT.described(one))
