@@ -1,0 +1,1 @@
+"""Word vectors that several languages share: trained, aligned, joined and measured."""
