@@ -186,6 +186,8 @@ def _train_all(
         jobs, mp_context=get_context("spawn"), initializer=_stop_with, initargs=(os.getpid(),)
     ) as pool:
         for future in as_completed([pool.submit(experiment.run, one, output) for one in missing]):
+            if future.exception() is not None:  # what failed once would fail in all other runs too
+                pool.shutdown(wait=False, cancel_futures=True)
             logged = future.result()
             ledger.add(logged)
             told = ", ".join(f"{tag} {logged.rsum(tag):.1f}" for tag in sorted(logged.languages))
