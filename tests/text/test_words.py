@@ -20,7 +20,7 @@ from polyglance.text.learned_words import LearnedWords
 from polyglance.text.pretrained_words import PretrainedWords
 from polyglance.text.segment import MARKS
 from polyglance.text.sentence_words import SentenceWords
-from polyglance.text.vector_file import read_vectors
+from polyglance.text.vector_files import read_vectors
 from polyglance.text.vocabulary import Vocabulary
 from polyglance.text.word_vectors import WordVectors
 from polyglance.text.words import WordEmbedding

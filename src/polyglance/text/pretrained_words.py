@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from polyglance.errors import ModelError
-from polyglance.text.vector_file import read_vectors
+from polyglance.text.vector_files import read_vectors
 from polyglance.text.word_vectors import WordVectors
 from polyglance.text.words import WordEmbedding
 
@@ -51,7 +51,7 @@ class PretrainedWords(WordEmbedding):
         """From a file of word2vec, fastText, GloVe or MUSE in text form.
 
         Raises:
-            ConfigError: see :func:`~polyglance.text.vector_file.read_vectors`.
+            ConfigError: see :func:`~polyglance.text.vector_files.read_vectors`.
         """
         words, vectors = read_vectors(path)
         return cls(words=words, vectors=WordVectors(vectors=vectors, frozen=True))

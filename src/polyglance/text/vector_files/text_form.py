@@ -1,4 +1,4 @@
-"""Files of word vectors as word2vec, fastText, GloVe and MUSE write them in text form."""
+"""Word vectors in text form, as word2vec, fastText, GloVe, MUSE and BiVec write them."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 
 from polyglance.errors import ConfigError
+from polyglance.text.vector_files.mapped import unreadable
 
 
-def read_vectors(path: Path, *, limit: int | None = None) -> tuple[list[str], Tensor]:
+def read_text(path: Path, *, limit: int | None = None) -> tuple[list[str], Tensor]:
     """Read one word a line: the word, then its numbers, with single spaces between.
 
     A first line of two whole numbers (words, dimension) is optional, as GloVe has none; it is not
@@ -44,7 +45,7 @@ def read_vectors(path: Path, *, limit: int | None = None) -> tuple[list[str], Te
                 if len(rows) == limit:
                     break
     except OSError as error:
-        raise ConfigError(f"word vectors {path}: {error.strerror}; name the file") from None
+        raise unreadable(path, error) from None
     if not rows:
         raise ConfigError(f"word vectors {path}: the file holds none")
     return words, torch.from_numpy(np.stack(rows))
