@@ -41,9 +41,18 @@ def test_attention_starts_as_the_mean_and_learns() -> None:
 def test_maps_sum_to_one() -> None:
     pooling = AttentionPooling(channels=6, heads=2)
     torch.nn.init.normal_(pooling.query)
-    for maps, heads in ((pooling.attention(GRID), 2), (MeanPooling().attention(GRID), 1)):
-        assert maps.shape == (2, heads, 3, 4)
-        torch.testing.assert_close(maps.sum((2, 3)), torch.ones(2, heads))
+    maps = pooling.attention(GRID)
+    assert maps.shape == (2, 2, 3, 4)
+    torch.testing.assert_close(maps.sum((2, 3)), torch.ones(2, 2))
+
+
+def test_the_mean_of_the_cells_is_what_is_pooled() -> None:
+    attention = AttentionPooling(channels=6, heads=2)
+    torch.nn.init.normal_(attention.query)
+    for pooling in (attention, MeanPooling()):
+        cells = pooling.cells(GRID)
+        assert cells.shape == GRID.shape
+        torch.testing.assert_close(cells.mean((2, 3)), pooling(GRID))
 
 
 @pytest.mark.parametrize("heads", [0, 4])

@@ -9,24 +9,33 @@ from torch import Tensor, nn
 
 
 class GridPooling(nn.Module, ABC):
-    """(batch, channels, rows, columns) → (batch, channels)."""
+    """(batch, channels, rows, columns) → (batch, pooled channels)."""
 
     @abstractmethod
-    def attention(self, grid: Tensor) -> Tensor:
-        """(batch, channels, rows, columns) → (batch, heads, rows, columns), each map sums to 1."""
+    def cells(self, grid: Tensor) -> Tensor:
+        """The vectors that are pooled: what each cell would give if it were the whole picture.
+
+        Where pooling weighs cells, so are these vectors weighed, and their mean is what
+        :meth:`forward` returns.
+
+        Args:
+            grid: (batch, channels, rows, columns).
+
+        Returns:
+            (batch, pooled channels, rows, columns).
+        """
 
     @abstractmethod
     def forward(self, grid: Tensor) -> Tensor:
-        """(batch, channels, rows, columns) → (batch, channels)."""
+        """(batch, channels, rows, columns) → (batch, pooled channels)."""
 
 
 class MeanPooling(GridPooling):
     """Every cell counts the same."""
 
-    def attention(self, grid: Tensor) -> Tensor:
-        """(batch, channels, rows, columns) → (batch, 1, rows, columns), constant."""
-        batch, _, rows, columns = grid.shape
-        return grid.new_full((batch, 1, rows, columns), 1 / (rows * columns))
+    def cells(self, grid: Tensor) -> Tensor:
+        """(batch, channels, rows, columns), the grid itself."""
+        return grid
 
     def forward(self, grid: Tensor) -> Tensor:
         """(batch, channels, rows, columns) → (batch, channels)."""
@@ -57,14 +66,21 @@ class AttentionPooling(GridPooling):
         self.scale = channels**-0.5
 
     def attention(self, grid: Tensor) -> Tensor:
-        """(batch, channels, rows, columns) → (batch, heads, rows, columns)."""
+        """(batch, channels, rows, columns) → (batch, heads, rows, columns), each map sums to 1."""
         scores = torch.einsum("bcij,hc->bhij", grid, self.query) * self.scale
         weights: Tensor = scores.flatten(2).softmax(-1)  # (batch, heads, rows · columns)
         return weights.view_as(scores)
 
     def forward(self, grid: Tensor) -> Tensor:
         """(batch, channels, rows, columns) → (batch, channels)."""
-        batch, channels, rows, columns = grid.shape
-        values = grid.reshape(batch, self.heads, channels // self.heads, rows, columns)
-        pooled = torch.einsum("bhij,bhcij->bhc", self.attention(grid), values)
+        pooled = torch.einsum("bhij,bhcij->bhc", self.attention(grid), self._by_head(grid))
         return pooled.flatten(1)  # (batch, channels)
+
+    def cells(self, grid: Tensor) -> Tensor:
+        """(batch, channels, rows, columns), each head's channels by how much it looks there."""
+        weights = self.attention(grid) * grid[0, 0].numel()  # their mean over the grid is 1
+        return (weights[:, :, None] * self._by_head(grid)).flatten(1, 2)
+
+    def _by_head(self, grid: Tensor) -> Tensor:
+        """(batch, channels, rows, columns) → (batch, heads, channels / heads, rows, columns)."""
+        return grid.unflatten(1, (self.heads, -1))

@@ -14,10 +14,13 @@ from polyglance.systems.config import (
     EfficientNetLiteConfig,
     GlobalPoolingConfig,
     ImageConfig,
+    MeanPoolingConfig,
     PooledImageConfig,
+    PoolingConfig,
     PrecomputedConfig,
     ResNet50Config,
     TransformersBackboneConfig,
+    WeldonPoolingConfig,
 )
 from polyglance.systems.fingerprint import Tower, state_fingerprint
 
@@ -82,23 +85,42 @@ def _pooled_encoder(
     config: PooledImageConfig, backbone: Backbone, dimension: int
 ) -> PooledImageEncoder:
     from polyglance.vision.image_encoder import PooledImageEncoder
-    from polyglance.vision.pooling import AttentionPooling, MeanPooling
 
-    pooling: GridPooling | None
-    match config.pooling:
-        case GlobalPoolingConfig():
-            pooling = None
-        case AttentionPoolingConfig(heads=heads):
-            pooling = AttentionPooling(channels=backbone.channels, heads=heads)
-        case _:
-            pooling = MeanPooling()
+    pooling, channels = _pooling(config.pooling, backbone.channels)
     head = ProjectionHead(
-        input_dimension=backbone.channels,
+        input_dimension=channels,
         dimension=dimension,
         hidden=config.hidden,
         dropout=config.dropout,
     )
     return PooledImageEncoder(backbone=backbone, pooling=pooling, head=head)
+
+
+def _pooling(config: PoolingConfig, channels: int) -> tuple[GridPooling | None, int]:
+    """The pooling of a grid with so many channels, and how many its result has."""
+    from polyglance.vision.pooling import AttentionPooling, MeanPooling
+    from polyglance.vision.weldon import WeldonPooling
+
+    match config:
+        case GlobalPoolingConfig():
+            return None, channels
+        case MeanPoolingConfig():
+            return MeanPooling(), channels
+        case AttentionPoolingConfig(heads=heads):
+            return AttentionPooling(channels=channels, heads=heads), channels
+        case WeldonPoolingConfig():
+            pooled = config.channels or channels
+            return (
+                WeldonPooling(
+                    channels=channels,
+                    output_channels=pooled,
+                    maxima=config.maxima,
+                    minima=config.minima,
+                ),
+                pooled,
+            )
+        case _:
+            assert_never(config)
 
 
 def _transformers_backbone(config: TransformersBackboneConfig, folder: Path | None) -> Backbone:

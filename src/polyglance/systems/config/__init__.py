@@ -19,6 +19,7 @@ from polyglance.systems.config.image import (
     RegionImageConfig,
     ResNet50Config,
     TransformersBackboneConfig,
+    WeldonPoolingConfig,
 )
 from polyglance.systems.config.loss import (
     AnnealedHingesConfig,
@@ -114,5 +115,6 @@ __all__ = [
     "TransformerTextConfig",
     "TransformersBackboneConfig",
     "VSEppConfig",
+    "WeldonPoolingConfig",
     "WordsConfig",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveInt
 
 from polyglance.systems.config.part import Part, Probability
 
@@ -98,8 +98,24 @@ class AttentionPoolingConfig(Part):
     heads: PositiveInt = 8
 
 
+class WeldonPoolingConfig(Part):
+    """A 1 × 1 convolution, and the mean of each channel's highest and of its lowest cells.
+
+    Attributes:
+        channels: of the convolution; as many as the backbone has where it is absent.
+        maxima: how many of the highest cells count.
+        minima: how many of the lowest.
+    """
+
+    kind: Literal["weldon"] = "weldon"
+    channels: PositiveInt | None = None
+    maxima: PositiveInt = 15
+    minima: NonNegativeInt = 15
+
+
 PoolingConfig = Annotated[
-    GlobalPoolingConfig | MeanPoolingConfig | AttentionPoolingConfig, Field(discriminator="kind")
+    GlobalPoolingConfig | MeanPoolingConfig | AttentionPoolingConfig | WeldonPoolingConfig,
+    Field(discriminator="kind"),
 ]
 
 
