@@ -26,6 +26,8 @@ LARGEST_SCALE = 30.0
 BLOCK = 2**18
 # Where more of all pairs are reached, one product with all is faster than many with a few.
 MANY = 0.25
+# Where more of a block's images are reached, all of them are compared again.
+MOST = 0.75
 
 
 class StackedCrossAttention(Matching):
@@ -243,16 +245,15 @@ class _AllPairs(torch.autograd.Function):
         on_words, on_products = torch.zeros_like(words), torch.zeros_like(products)
         on_gram = None if gram is None else torch.zeros_like(gram)
         for block in _blocks(ctx.lengths, *regions.shape[:2]):
-            images = reached[block.texts, block.images].any(dim=0).nonzero().squeeze(1)
-            if not len(images):
+            images = _reached_images(reached, block)
+            if images is None:
                 continue
-            images += block.images.start
             one, other = _gradients(
                 ctx.comparison,
-                block.by_text(products[block.words].index_select(1, images)).to(words.dtype),
+                block.by_text(products[block.words][:, images]).to(words.dtype),
                 _gram_of_words(words, block) if gram is None else gram[images],
                 None if mask is None else mask[images],
-                gradient[block.texts].index_select(1, images),
+                gradient[block.texts][:, images],
             )
             rows = one.flatten(0, 1).to(products.dtype)  # (block's words, images, regions)
             on_products[block.words, images] = rows
@@ -273,6 +274,15 @@ class _Sides(NamedTuple):
 
     words: Tensor
     regions: Tensor
+
+
+def _reached_images(reached: Tensor, block: _Block) -> slice | Tensor | None:
+    """Those of a block that any of its texts reaches: rows, all where most are, or none."""
+    there = reached[block.texts, block.images].any(dim=0)  # (block's images,)
+    count = int(there.sum())
+    if count > MOST * len(there):
+        return block.images  # to gather the few would take longer than to compare them all
+    return there.nonzero().squeeze(1) + block.images.start if count else None
 
 
 def _gram_of_words(words: Tensor, block: _Block) -> Tensor:
