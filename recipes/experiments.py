@@ -24,6 +24,7 @@ from typing import Any
 
 from ledger import Ledger, Logged
 
+SECONDS_TO_STOP = 15  # enough for a step and a checkpoint
 LONGEST_STEP = 120.0  # seconds; a longer pause between two lines of a log was no training
 
 
@@ -200,6 +201,8 @@ def _stop_with(parent: int) -> None:
     def watch() -> None:
         while os.getppid() == parent:
             time.sleep(1)
-        os.kill(os.getpid(), signal.SIGTERM)
+        while True:  # a pool's worker goes on with the next run, until it has none
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(SECONDS_TO_STOP)
 
     threading.Thread(target=watch, daemon=True).start()
