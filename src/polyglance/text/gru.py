@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from polyglance.text.packing import Packing, steps
+from polyglance.text.recurrent_unit import RecurrentUnit
+
 _sigmoid_backward = torch.ops.aten.sigmoid_backward
 _tanh_backward = torch.ops.aten.tanh_backward
 
 
-class GRU(nn.Module):
+class GRU(RecurrentUnit):
     """One layer of gated recurrent units (Cho et al. 2014, as cuDNN has them), one or two ways.
 
     For a word x and the state h before it, with ⊙ element by element::
@@ -27,9 +29,6 @@ class GRU(nn.Module):
       often the captions repeat the word;
     - matrix products follow autocast, while the state stays in float32;
     - the gradient of U is one matrix product over all steps instead of a sum over them.
-
-    Packed: neither direction reads padding, and the states of a text do not depend on the texts
-    beside it.
 
     Args:
         input_size: of a word's vector.
@@ -57,38 +56,8 @@ class GRU(nn.Module):
         self.bias_input = uniform(gates)
         self.bias_hidden = uniform(gates)
 
-    def forward(self, table: Tensor, index: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """Read texts that are given as rows of a table of their distinct words.
-
-        Args:
-            table: (distinct words, input).
-            index: (texts, words) int64, rows of ``table``; any row at padding.
-            lengths: (texts,) int64, in words.
-
-        Returns:
-            ``states`` (texts, words, hidden), the mean of the directions, zero at padding, and
-            ``last`` (directions, texts, hidden), where each direction ends: after the last word,
-            and after the first.
-
-        Raises:
-            ValueError: a text is empty, or longer than ``index`` is wide.
-        """
-        packing = _Packing.of(index, lengths)
-        directions = self._read(packing, table)
-        nothing = directions[0].new_zeros(*index.shape, self.hidden_size)
-        states = nothing
-        for number, packed in enumerate(directions):
-            there = (packing.text, packing.place(number))
-            states = states + nothing.index_put(there, packed / self.directions)
-        return states, _last(packing, directions)
-
-    def last(self, table: Tensor, index: Tensor, lengths: Tensor) -> Tensor:
-        """Like :meth:`forward`, without the states on the way: (directions, texts, hidden)."""
-        packing = _Packing.of(index, lengths)
-        return _last(packing, self._read(packing, table))
-
-    def _read(self, packing: _Packing, table: Tensor) -> list[Tensor]:
-        """(all words, hidden) a direction, in the order of the packing."""
+    def read(self, table: Tensor, packing: Packing) -> list[Tensor]:
+        """See :meth:`RecurrentUnit.read`."""
         found = []
         for number in range(self.directions):
             gates = functional.linear(table, self.weight_input[number], self.bias_input[number])
@@ -101,60 +70,6 @@ class GRU(nn.Module):
             )
             found.append(packed)
         return found
-
-
-@dataclass(frozen=True, slots=True)
-class _Packing:
-    """All words of all texts, step by step; at each step the texts not yet over, longest first.
-
-    Attributes:
-        index: (texts, words) rows of the table of distinct words.
-        text: (all words,) the text that each belongs to.
-        step: (all words,) how many words of the text were read before it.
-        length: (all words,) of the text.
-        running: how many texts are read at each step; never grows.
-    """
-
-    index: Tensor
-    text: Tensor
-    step: Tensor
-    length: Tensor
-    running: list[int]
-
-    @classmethod
-    def of(cls, index: Tensor, lengths: Tensor) -> _Packing:
-        shortest, longest = (int(bound) for bound in torch.aminmax(lengths))
-        if shortest < 1 or longest > index.shape[1]:
-            raise ValueError(
-                f"texts have {shortest} to {longest} words; they need one at least, and at most "
-                f"{index.shape[1]}, the width of their index"
-            )
-        order = lengths.argsort(descending=True, stable=True)  # (texts,)
-        time = torch.arange(longest, device=index.device)[:, None]  # (steps, 1)
-        there = time < lengths[order]  # (steps, texts)
-        text = order.expand_as(there)[there]  # (all words,)
-        return cls(
-            index=index,
-            text=text,
-            step=time.expand_as(there)[there],
-            length=lengths[text],
-            running=there.sum(dim=1).tolist(),
-        )
-
-    def place(self, direction: int) -> Tensor:
-        """(all words,) where each word stands in its text, if read in this direction."""
-        return self.step if direction == 0 else self.length - 1 - self.step
-
-    def words(self, direction: int) -> Tensor:
-        """(all words,) rows of the table, in the order of reading."""
-        return self.index[self.text, self.place(direction)]
-
-
-def _last(packing: _Packing, directions: list[Tensor]) -> Tensor:
-    """(all words, hidden) a direction → (directions, texts, hidden)."""
-    ends = (packing.step == packing.length - 1).nonzero().squeeze(1)  # (texts,)
-    rows = torch.empty_like(ends).index_put((packing.text[ends],), ends)  # by text
-    return torch.stack([packed[rows] for packed in directions])
 
 
 class _Recurrence(torch.autograd.Function):
@@ -175,7 +90,7 @@ class _Recurrence(torch.autograd.Function):
         before, candidate, recalled = gates.new_empty(3, total, hidden).unbind()
         reset_update = gates.new_empty(total, 2 * hidden)
         state = gates.new_zeros(running[0], hidden, dtype=exact)
-        for step, texts in _steps(running):
+        for step, texts in steps(running):
             state = state[:texts]
             own = functional.linear(before[step].copy_(state), weight, bias)  # (texts, 3 · hidden)
             torch.add(inputs[step, : 2 * hidden], own[:, : 2 * hidden], out=reset_update[step])
@@ -196,7 +111,7 @@ class _Recurrence(torch.autograd.Function):
         pushed = reset_update.new_empty(total, 3 * hidden)  # on U h + c
         pushed_candidate = reset_update.new_empty(total, hidden)  # on W_n x + b_n
         later = gradient.new_zeros(0, hidden)  # on the state, from the steps behind
-        for step, _ in reversed(_steps(ctx.running)):
+        for step, _ in reversed(steps(ctx.running)):
             on_state = gradient[step].clone()  # (texts, hidden)
             on_state[: len(later)] += later
             reset, update = reset_update[step].chunk(2, dim=1)
@@ -215,12 +130,3 @@ class _Recurrence(torch.autograd.Function):
         on_gates = gradient.new_zeros(ctx.distinct, 3 * hidden)
         on_gates.index_add_(0, words, pushed.to(gradient.dtype))
         return on_gates.to(pushed.dtype), on_weight, on_bias, None, None
-
-
-def _steps(running: list[int]) -> list[tuple[slice, int]]:
-    """Where each step's words lie, and how many texts it reads."""
-    found, start = [], 0
-    for texts in running:
-        found.append((slice(start, start + texts), texts))
-        start += texts
-    return found
