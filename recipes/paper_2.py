@@ -146,7 +146,7 @@ def look_at_regions(system: Any) -> dict[str, float]:
 def parts_of(system: Any) -> dict[str, Any]:
     """The learned parts whose sizes the page tells."""
     text = system.text
-    return {"words": text.words, "gru": text.gru, "image": system.image.learned()}
+    return {"words": text.words, "gru": text.unit, "image": system.image.learned()}
 
 
 EXPERIMENT = Experiment(name="paper-2", base=BASE, parts=parts_of, look=look_at_regions)

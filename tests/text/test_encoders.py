@@ -17,6 +17,7 @@ from tests.text.tiny_encoders import (
     frozen_transformer,
     learning,
     recurrent,
+    simple_recurrent,
     transformer,
 )
 from torch import nn
@@ -31,6 +32,8 @@ ENCODERS: dict[str, Callable[..., TextModule]] = {
     "gru": lambda **c: recurrent(bidirectional=False, **c),
     "bigru": recurrent,
     "bigru, mean": lambda **c: recurrent(pooling="mean", **c),
+    "sru": simple_recurrent,
+    "sru, mean": lambda **c: simple_recurrent(pooling="mean", **c),
     "liwe": lambda **c: recurrent(characters, **c),
     "transformer": transformer,
     "transformer, mean": lambda **c: transformer(pooling="mean", **c),

@@ -38,8 +38,8 @@ def test_a_frozen_transformer_hands_its_last_layer_to_the_gru() -> None:
     for row, there in enumerate(mask):
         with torch.no_grad():
             states = encoder.model(input_ids=ids[row][there][None]).last_hidden_state[0]
-            backwards = naive_gru(encoder, list(states.flip(0)), 1)
-            forwards = naive_gru(encoder, list(states), 0)
+            backwards = naive_gru(encoder.gru, list(states.flip(0)), 1)
+            forwards = naive_gru(encoder.gru, list(states), 0)
         averaged = [
             (ahead + back) / 2 for ahead, back in zip(forwards, backwards[::-1], strict=True)
         ]

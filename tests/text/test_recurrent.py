@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import pytest
 import torch
@@ -21,7 +22,7 @@ from torch.nn.functional import normalize
 from polyglance.text.character_words import CharacterWords
 from polyglance.text.learned_words import LearnedWords
 from polyglance.text.segment import Segmenter
-from polyglance.text.word_vectors import WordVectors
+from polyglance.text.words import WordEmbedding
 
 
 @pytest.mark.parametrize("words", [learned, characters])
@@ -37,9 +38,9 @@ def test_recurrent_against_the_equations(
     features = encode(encoder, TEXTS)
     for row, text in enumerate(TEXTS):
         vectors = words_of(encoder, text)
-        states = [naive_gru(encoder, vectors, 0)]
+        states = [naive_gru(encoder.unit, vectors, 0)]
         if bidirectional:
-            states.append(naive_gru(encoder, vectors[::-1], 1))
+            states.append(naive_gru(encoder.unit, vectors[::-1], 1))
         ends = [each[-1] for each in states]
         aligned = [states[0]] + [each[::-1] for each in states[1:]]
         averaged = [sum(each) / len(states) for each in zip(*aligned, strict=True)]
@@ -65,9 +66,9 @@ def test_unpacked_reads_padding_as_the_official_code_does(
     for direction, suffix in enumerate(["", "_reverse"]):
         for ours, theirs in (("input", "ih"), ("hidden", "hh")):
             for kind in ("weight", "bias"):
-                value = getattr(encoder.gru, f"{kind}_{ours}")[direction].data
+                value = getattr(encoder.unit, f"{kind}_{ours}")[direction].data
                 getattr(official, f"{kind}_{theirs}_l0{suffix}").data = value
-    padding = encoder.words(encoder.words.prepare(["<pad>"]))[0]
+    padding = encoder.words(encoder.words.prepare(["<pad>"], ["und"]))[0]
     lengths = [len(words_of(encoder, text)) for text in TEXTS]
     padded = torch.stack(
         [
@@ -90,7 +91,7 @@ def test_statistics_of_liwe_are_over_distinct_words_without_padding() -> None:
     encode(counted, ["a dog a dog a", "a dog runs"])
     torch.manual_seed(1)
     words = ["<start>", "<end>", "a", "dog", "runs"]
-    plain.words(plain.words.prepare(words))
+    plain.words(plain.words.prepare(words, ["und"] * 5))
     for ours, wanted in zip(counted.words.buffers(), plain.words.buffers(), strict=True):
         torch.testing.assert_close(ours, wanted)
 
@@ -109,38 +110,42 @@ def test_dropout_drops_numbers_of_words() -> None:
     assert torch.equal(encode(encoder, TEXTS).embedding, encode(encoder, TEXTS).embedding)
 
 
+class Words(WordEmbedding):
+    """Remembers what it was asked for."""
+
+    dimension = 6
+
+    def __init__(self, *, knows_languages: bool) -> None:
+        super().__init__()
+        self.knows_languages = knows_languages
+        self.asked: list[tuple[str, str]] = []
+
+    def prepare(self, words: Sequence[str], languages: Sequence[str]) -> dict[str, torch.Tensor]:
+        self.asked = list(zip(words, languages, strict=True))
+        numbers = [float(len(word) + ord(tag[0])) for word, tag in self.asked]
+        return {"numbers": torch.tensor(numbers)[:, None].expand(-1, 6)}
+
+    def forward(self, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
+        return inputs["numbers"]
+
+    def save(self, folder: Path) -> None: ...
+
+
+def test_words_that_know_their_language_are_given_once_in_each() -> None:
+    texts, languages = ["die Hunde", "die", "die dog", "die"], ["de-AT", "de", "en", "und"]
+    told = recurrent(lambda: Words(knows_languages=True))
+    inputs = told.prepare(texts, languages)
+    marks = [("<start>", "und"), ("<end>", "und")]
+    words = [("die", "de"), ("hunde", "de"), ("die", "en"), ("dog", "en"), ("die", "und")]
+    assert told.words.asked == marks + words
+    assert inputs["index"].tolist() == [[0, 2, 3, 1], [0, 2, 1, 0], [0, 4, 5, 1], [0, 6, 1, 0]]
+    embedding = told(inputs).embedding
+    assert not torch.allclose(embedding[1], embedding[3])
+    untold = recurrent(lambda: Words(knows_languages=False))
+    untold.prepare(texts, languages)
+    assert untold.words.asked == marks + [(word, "und") for word in ("die", "hunde", "dog")]
+
+
 def test_a_length_without_room_is_refused() -> None:
     with pytest.raises(ValueError, match="no room"):
         recurrent(max_length=2)
-
-
-def test_frozen_word_vectors_cannot_move() -> None:
-    vectors = WordVectors(vectors=torch.randn(7, 6), frozen=True).requires_grad_(True)
-    before = vectors.vectors.clone()
-    assert list(vectors.parameters()) == []
-    assert torch.equal(vectors.state_dict()["vectors"], before)
-
-
-def test_learned_word_vectors_start_as_published() -> None:
-    torch.manual_seed(0)
-    words = WordVectors.uniform(vocabulary_size=2000)
-    assert words.dimension == 300
-    assert float(words.vectors.detach().abs().max()) <= 0.1
-    assert float(words.vectors.detach().std()) == pytest.approx(0.2 / 12**0.5, rel=0.01)
-
-
-def test_pretrained_word_vectors_are_copied_and_can_learn() -> None:
-    vectors = torch.randn(7, 3)
-    words = WordVectors(vectors=vectors)
-    with torch.no_grad():
-        words.vectors.zero_()
-    assert vectors.abs().sum() > 0
-    assert words.vectors.requires_grad
-
-
-@pytest.mark.parametrize(
-    "vectors", [torch.zeros(3), torch.zeros(0, 3), torch.zeros(2, 3, dtype=torch.int64)]
-)
-def test_wrong_word_vectors_are_refused(vectors: torch.Tensor) -> None:
-    with pytest.raises(ValueError, match="float matrix"):
-        WordVectors(vectors=vectors)

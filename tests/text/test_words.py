@@ -12,17 +12,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from polyglance.errors import ConfigError, ModelError
+from polyglance.errors import ConfigError
 from polyglance.text.alphabet import Alphabet
 from polyglance.text.character_words import CharacterWords
 from polyglance.text.joined_words import JoinedWords
 from polyglance.text.learned_words import LearnedWords
+from polyglance.text.lexicon import Lexicon
 from polyglance.text.pretrained_words import PretrainedWords
 from polyglance.text.segment import MARKS
 from polyglance.text.sentence_words import SentenceWords
 from polyglance.text.vector_files import read_vectors
 from polyglance.text.vocabulary import Vocabulary
-from polyglance.text.word_vectors import WordVectors
 from polyglance.text.words import WordEmbedding
 
 WORDS = [*MARKS, "dog", "runs", "běží", "狗", "zebra", "donaudampfschiff"]
@@ -42,9 +42,8 @@ def characters(**changes: object) -> CharacterWords:
 
 def pretrained() -> PretrainedWords:
     vectors = torch.arange(1.0, 7.0).reshape(3, 2)
-    return PretrainedWords(
-        words=["Dog", "runs", "dog"], vectors=WordVectors(vectors=vectors, frozen=True)
-    )
+    lexicon = Lexicon(words=["Dog", "runs", "dog"])
+    return PretrainedWords(lexicons={"und": lexicon}, vectors=vectors)
 
 
 class Embedder:
@@ -71,7 +70,7 @@ every_embedding = pytest.mark.parametrize("name", EMBEDDINGS)
 
 
 def embed(embedding: WordEmbedding, words: Sequence[str]) -> Tensor:
-    return embedding(embedding.prepare(words))
+    return embedding(embedding.prepare(words, ["und"] * len(words)))
 
 
 @every_embedding
@@ -85,7 +84,7 @@ def test_a_vector_depends_on_its_word_alone(name: str) -> None:
 
 @every_embedding
 def test_prepared_tensors_have_a_row_a_word(name: str) -> None:
-    prepared = EMBEDDINGS[name]().prepare(WORDS)
+    prepared = EMBEDDINGS[name]().prepare(WORDS, ["und"] * len(WORDS))
     assert {tensor.shape[0] for tensor in prepared.values()} == {len(WORDS)}
 
 
@@ -180,34 +179,21 @@ def test_a_word_is_cut_where_the_paper_cuts_it() -> None:
     assert not torch.allclose(vectors[0], vectors[2])
 
 
+def test_learned_vectors_start_as_published() -> None:
+    torch.manual_seed(0)
+    vocabulary = Vocabulary.of([str(number) for number in range(2000)], min_frequency=1)
+    words = LearnedWords(vocabulary=vocabulary)
+    assert words.dimension == 300
+    assert float(words.vectors.detach().abs().max()) <= 0.1
+    assert float(words.vectors.detach().std()) == pytest.approx(0.2 / 12**0.5, rel=0.01)
+
+
 def test_words_without_layers_are_refused() -> None:
     with pytest.raises(ValueError, match="at least one layer"):
         characters(widths=())
 
 
-# Frozen vectors ---------------------------------------------------------------------------------
-
-
-def test_pretrained_vectors_and_zeros() -> None:
-    vectors = embed(pretrained(), ["dog", "runs", "zebra", "<start>"])
-    assert vectors.tolist() == [[5, 6], [3, 4], [0, 0], [0, 0]]  # "dog" itself before "Dog"
-    only_capital = PretrainedWords(
-        words=["Hund", "HUND"], vectors=WordVectors(vectors=torch.eye(2), frozen=True)
-    )
-    assert embed(only_capital, ["hund"]).tolist() == [[1, 0]]
-
-
-def test_pretrained_vectors_are_really_frozen() -> None:
-    embedding = JoinedWords(parts=[characters(), pretrained()]).requires_grad_(True)
-    before = embedding.state_dict()["parts.1.vectors.vectors"].clone()
-    optimizer = torch.optim.SGD(embedding.parameters(), lr=1.0, weight_decay=0.5)
-    embed(embedding, WORDS).sum().backward()
-    optimizer.step()
-    assert torch.equal(embedding.state_dict()["parts.1.vectors.vectors"], before)
-    with pytest.raises(ValueError, match="frozen"):
-        PretrainedWords(words=["a"], vectors=WordVectors(vectors=torch.eye(1)))
-    with pytest.raises(ValueError, match="2 vectors for 1 words"):
-        PretrainedWords(words=["a"], vectors=WordVectors(vectors=torch.eye(2), frozen=True))
+# Frozen and joined vectors ------------------------------------------------------------------------
 
 
 def test_each_word_meets_the_sentence_encoder_once() -> None:
@@ -245,17 +231,9 @@ def test_saved_and_loaded_they_are_the_same(tmp_path: Path) -> None:
             EMBEDDINGS["sentence"](),
         ]
     ).eval()
-    assert torch.equal(other.state_dict()["parts.2.vectors.vectors"], torch.zeros(3, 2))
+    assert torch.equal(other.state_dict()["parts.2.vectors"], torch.zeros(3, 2))
     other.load_state_dict(embedding.state_dict())
     assert torch.equal(embed(embedding, WORDS), embed(other, WORDS))
-
-
-@pytest.mark.parametrize("content", [None, "{", "{}", '{"words": 3, "dimension": 2}'])
-def test_a_damaged_list_of_words_is_named(tmp_path: Path, content: str | None) -> None:
-    if content is not None:
-        (tmp_path / "pretrained-words.json").write_text(content)
-    with pytest.raises(ModelError, match=r"pretrained-words\.json cannot be read"):
-        PretrainedWords.load(tmp_path)
 
 
 VECTORS = "der 1 -2.5e-1 0\nHund 4 5 6\n. . 7 8 9 \n"
@@ -269,7 +247,6 @@ def test_files_of_word_vectors(tmp_path: Path, header: str) -> None:
     assert words == ["der", "Hund", ". ."]  # GloVe 840B has words with spaces
     assert vectors.tolist() == [[1, -0.25, 0], [4, 5, 6], [7, 8, 9]]
     assert read_vectors(path, limit=1)[0] == ["der"]
-    assert embed(PretrainedWords.read(path), ["hund", "x"]).tolist() == [[4, 5, 6], [0, 0, 0]]
 
 
 @pytest.mark.parametrize(

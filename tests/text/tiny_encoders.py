@@ -12,9 +12,11 @@ from polyglance.heads import ProjectionHead
 from polyglance.text.alphabet import Alphabet
 from polyglance.text.character_words import CharacterWords
 from polyglance.text.frozen_transformer import FrozenTransformerTextEncoder
+from polyglance.text.gru import GRU
 from polyglance.text.learned_words import LearnedWords
 from polyglance.text.recurrent import RecurrentTextEncoder
 from polyglance.text.segment import Segmenter
+from polyglance.text.sru import SRU
 from polyglance.text.tokenizer import Tokenizer
 from polyglance.text.transformer import (
     TransformerTextEncoder,
@@ -42,16 +44,24 @@ def characters() -> CharacterWords:
 
 
 def recurrent(
-    words: Callable[[], LearnedWords | CharacterWords] = learned, **changes: object
+    words: Callable[[], LearnedWords | CharacterWords] = learned,
+    *,
+    bidirectional: bool = True,
+    **changes: object,
 ) -> RecurrentTextEncoder:
     torch.manual_seed(0)
     arguments: dict[str, object] = {
         "segmenter": SEGMENTER,
         "words": words(),
-        "hidden_size": 10,
+        "unit": GRU(input_size=6, hidden_size=10, bidirectional=bidirectional),
         "head": ProjectionHead(input_dimension=10, dimension=4),
     }
     return RecurrentTextEncoder(**(arguments | changes))
+
+
+def simple_recurrent(**changes: object) -> RecurrentTextEncoder:
+    torch.manual_seed(0)
+    return recurrent(unit=SRU(input_size=6, hidden_size=10, layers=2), **changes)
 
 
 def distilbert(seed: int) -> nn.Module:
@@ -89,9 +99,8 @@ def learning(encoder: TextModule) -> dict[str, nn.Parameter]:
     return {name: p for name, p in encoder.named_parameters() if p.requires_grad}
 
 
-def naive_gru(encoder: RecurrentTextEncoder, words: list[torch.Tensor], direction: int) -> list:
+def naive_gru(gru: GRU, words: list[torch.Tensor], direction: int) -> list:
     """States word by word, from the equations of Cho et al. 2014."""
-    gru = encoder.gru
     w_in, w_state = gru.weight_input[direction], gru.weight_hidden[direction]
     b_in, b_state = gru.bias_input[direction], gru.bias_hidden[direction]
     state, states = torch.zeros(gru.hidden_size), []
@@ -107,4 +116,4 @@ def naive_gru(encoder: RecurrentTextEncoder, words: list[torch.Tensor], directio
 def words_of(encoder: RecurrentTextEncoder, text: str) -> list[torch.Tensor]:
     """Each word's vector, embedded by itself."""
     words = ["<start>", *SEGMENTER.words(text), "<end>"]
-    return [encoder.words(encoder.words.prepare([word]))[0] for word in words]
+    return [encoder.words(encoder.words.prepare([word], ["und"]))[0] for word in words]

@@ -75,7 +75,11 @@ class CharacterWords(WordEmbedding):
             lambda word: alphabet.encode(word, length=word_length)
         )
 
-    def prepare(self, words: Sequence[str]) -> dict[str, Tensor]:
+    def prepare(
+        self,
+        words: Sequence[str],
+        languages: Sequence[str],  # noqa: ARG002
+    ) -> dict[str, Tensor]:
         """``characters`` int32 (words, word length)."""
         joined = bytearray().join(map(self._encode, words))
         ids = np.frombuffer(joined, dtype=np.int32).reshape(len(words), self.word_length)

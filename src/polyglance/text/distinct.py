@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from itertools import chain
+from typing import TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
+Word = TypeVar("Word", bound=Hashable)
+
 
 def distinct_words(
-    texts: Sequence[Sequence[str]], *, first: Sequence[str] = ()
-) -> tuple[list[str], Tensor, Tensor]:
+    texts: Sequence[Sequence[Word]], *, first: Sequence[Word] = ()
+) -> tuple[list[Word], Tensor, Tensor]:
     """Number the words of a batch in the order in which they first occur.
 
     The order depends on the batch alone, so that a resumed run adds numbers up in the same order.
 
     Args:
-        texts: words of each text.
+        texts: words of each text, or words with whatever tells equal ones apart.
         first: words that come before all others, whether a text has them or not.
 
     Returns:

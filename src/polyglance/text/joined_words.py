@@ -28,13 +28,14 @@ class JoinedWords(WordEmbedding):
             raise ValueError(f"joined are two or more word embeddings of different kinds: {names}")
         self.parts = nn.ModuleList(parts)
         self.dimension = sum(part.dimension for part in parts)
+        self.knows_languages = any(part.knows_languages for part in parts)
 
-    def prepare(self, words: Sequence[str]) -> dict[str, Tensor]:
+    def prepare(self, words: Sequence[str], languages: Sequence[str]) -> dict[str, Tensor]:
         """What each part prepares, under ``<number of the part>.<name>``."""
         return {
             f"{number}.{name}": tensor
             for number, part in enumerate(self._embeddings())
-            for name, tensor in part.prepare(words).items()
+            for name, tensor in part.prepare(words, languages).items()
         }
 
     def forward(self, inputs: dict[str, Tensor]) -> Tensor:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
 
 from polyglance.text.vocabulary import FILE_NAME, Vocabulary
-from polyglance.text.word_vectors import WordVectors
 from polyglance.text.words import WordEmbedding
 
 
@@ -26,16 +27,19 @@ class LearnedWords(WordEmbedding):
         super().__init__()
         self.dimension = dimension
         self.vocabulary = vocabulary
-        self.vectors = WordVectors.uniform(vocabulary_size=len(vocabulary), dimension=dimension)
+        self.vectors = nn.Parameter(torch.empty(len(vocabulary), dimension).uniform_(-0.1, 0.1))
 
-    def prepare(self, words: Sequence[str]) -> dict[str, Tensor]:
+    def prepare(
+        self,
+        words: Sequence[str],
+        languages: Sequence[str],  # noqa: ARG002
+    ) -> dict[str, Tensor]:
         """``ids`` int64 (words,)."""
         return {"ids": self.vocabulary.ids(words)}
 
     def forward(self, inputs: dict[str, Tensor]) -> Tensor:
         """(words,) ids → (words, dimension)."""
-        vectors: Tensor = self.vectors(inputs["ids"])
-        return vectors
+        return functional.embedding(inputs["ids"], self.vectors)
 
     def save(self, folder: Path) -> None:
         """As ``vocabulary.json``."""

@@ -41,7 +41,11 @@ class SentenceWords(WordEmbedding):
         self.encoder = encoder
         self._kept = KeptRows["NDArray[np.float32]"](kept_words)
 
-    def prepare(self, words: Sequence[str]) -> dict[str, Tensor]:
+    def prepare(
+        self,
+        words: Sequence[str],
+        languages: Sequence[str],  # noqa: ARG002
+    ) -> dict[str, Tensor]:
         """``vectors`` float32 (words, encoder's dimension)."""
         rows = self._kept.get(words, self._embed)
         return {"vectors": torch.from_numpy(np.stack(rows))}

@@ -11,8 +11,10 @@ from polyglance.heads import ProjectionHead
 from polyglance.systems.builders.words import WordBuilder
 from polyglance.systems.config import (
     FrozenTransformerTextConfig,
+    GRUConfig,
     RecurrentTextConfig,
     SentenceTextConfig,
+    SRUConfig,
     TextConfig,
     TokenizerConfig,
     TransformerTextConfig,
@@ -21,6 +23,7 @@ from polyglance.systems.fingerprint import Tower
 
 if TYPE_CHECKING:
     from polyglance.text.base import TextEncoder
+    from polyglance.text.recurrent_unit import RecurrentUnit
     from polyglance.text.tokenizer import Tokenizer
 
 
@@ -79,18 +82,43 @@ def _recurrent_encoder(
 
     segmenter = Segmenter(romanise=config.romanise)
     builder = WordBuilder(segmenter, training_texts, folder)
+    words, head = builder.build(config.words), _head_behind(config.hidden_size, dimension)
     encoder = RecurrentTextEncoder(
         segmenter=segmenter,
-        words=builder.build(config.words),
-        hidden_size=config.hidden_size or dimension,
-        bidirectional=config.bidirectional,
+        words=words,
+        unit=_recurrent_unit(config, words.dimension, config.hidden_size or dimension),
         pooling=config.pooling,
-        head=_head_behind(config.hidden_size, dimension),
+        head=head,
         keep_tokens=config.keep_tokens,
         dropout=config.dropout,
         max_length=config.max_length,
     )
     return encoder, builder.towers
+
+
+def _recurrent_unit(
+    config: RecurrentTextConfig, input_size: int, hidden_size: int
+) -> RecurrentUnit:
+    from polyglance.text.gru import GRU
+    from polyglance.text.sru import SRU
+
+    match config.unit:
+        case GRUConfig():
+            return GRU(
+                input_size=input_size,
+                hidden_size=hidden_size,
+                bidirectional=config.bidirectional,
+            )
+        case SRUConfig(layers=layers, dropout=dropout, rescale=rescale):
+            return SRU(
+                input_size=input_size,
+                hidden_size=hidden_size,
+                layers=layers,
+                dropout=dropout,
+                rescale=rescale,
+            )
+        case _:
+            assert_never(config.unit)
 
 
 def _frozen_transformer_encoder(

@@ -71,7 +71,7 @@ class WordBuilder:
             case PretrainedWordsConfig():
                 if self.folder is not None:
                     return PretrainedWords.load(self.folder)
-                return PretrainedWords.read(config.path)
+                return PretrainedWords.read(config.by_language(), limit=config.limit)
             case SentenceWordsConfig():
                 return self._sentence_words()
             case JoinedWordsConfig():

@@ -53,6 +53,7 @@ from polyglance.systems.config.systems import (
 from polyglance.systems.config.text import (
     CharacterWordsConfig,
     FrozenTransformerTextConfig,
+    GRUConfig,
     JoinedWordsConfig,
     LearnedWordsConfig,
     PlainWordsConfig,
@@ -60,9 +61,11 @@ from polyglance.systems.config.text import (
     RecurrentTextConfig,
     SentenceTextConfig,
     SentenceWordsConfig,
+    SRUConfig,
     TextConfig,
     TokenizerConfig,
     TransformerTextConfig,
+    UnitConfig,
     WordsConfig,
 )
 
@@ -78,6 +81,7 @@ __all__ = [
     "DualEncoderConfig",
     "EfficientNetLiteConfig",
     "FrozenTransformerTextConfig",
+    "GRUConfig",
     "GlobalPoolingConfig",
     "GridBackboneConfig",
     "ImageConfig",
@@ -102,6 +106,7 @@ __all__ = [
     "RegionImageConfig",
     "ResNet50Config",
     "SCANConfig",
+    "SRUConfig",
     "SentenceTextConfig",
     "SentenceWordsConfig",
     "SigLIPConfig",
@@ -114,6 +119,7 @@ __all__ = [
     "TokenizerConfig",
     "TransformerTextConfig",
     "TransformersBackboneConfig",
+    "UnitConfig",
     "VSEppConfig",
     "WeldonPoolingConfig",
     "WordsConfig",

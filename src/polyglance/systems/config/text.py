@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, PositiveInt
+from pydantic import Field, PositiveInt, field_validator, model_validator
 
+from polyglance.data.language import is_language_tag, primary_language
 from polyglance.systems.config.part import Part, Probability
 
 # Words ------------------------------------------------------------------------------------------
@@ -40,10 +41,45 @@ class CharacterWordsConfig(Part):
 
 
 class PretrainedWordsConfig(Part):
-    """Frozen vectors from a file; words that it lacks are zero."""
+    """Frozen vectors from a file, or from aligned files, one a language.
+
+    Words that a file lacks are made of their n-grams where it is a fastText model, else zero; words
+    of a language without a file are the mean of what all files say.
+
+    Attributes:
+        path: of the one file for all languages.
+        files: or language → file, such as ``{ en = "wiki.multi.en.vec", de = "…" }``.
+        limit: how many words of each file to read, the first ones.
+    """
 
     kind: Literal["pretrained"] = "pretrained"
-    path: Path
+    path: Path | None = None
+    files: dict[str, Path] | None = Field(default=None, min_length=1)
+    limit: PositiveInt | None = 200_000
+
+    @field_validator("files")
+    @classmethod
+    def _by_language(cls, files: dict[str, Path] | None) -> dict[str, Path] | None:
+        for tag in files or {}:
+            if not is_language_tag(tag) or primary_language(tag) != tag:
+                raise ValueError(
+                    f"{tag!r} is no language; write it in two or three letters, without script or "
+                    "region, such as de"
+                )
+        return files
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if (self.path is None) == (self.files is None):
+            raise ValueError(
+                "give path, one file for all languages, or files, one a language: "
+                'files = { en = "…", de = "…" }'
+            )
+        return self
+
+    def by_language(self) -> dict[str, Path]:
+        """Language → file; ``und`` → the one for all languages."""
+        return {"und": self.path} if self.path is not None else dict(self.files or {})
 
 
 class SentenceWordsConfig(Part):
@@ -75,6 +111,33 @@ WordsConfig = Annotated[
 ]
 
 
+# Recurrent units --------------------------------------------------------------------------------
+
+
+class GRUConfig(Part):
+    """One layer of gated recurrent units."""
+
+    kind: Literal["gru"] = "gru"
+
+
+class SRUConfig(Part):
+    """Layers of simple recurrent units, which read one way.
+
+    Attributes:
+        layers: how many.
+        dropout: probability, behind each layer.
+        rescale: multiply the highway around a layer by √3, for many layers.
+    """
+
+    kind: Literal["sru"] = "sru"
+    layers: PositiveInt = 4
+    dropout: Probability = 0.0
+    rescale: bool = False
+
+
+UnitConfig = Annotated[GRUConfig | SRUConfig, Field(discriminator="kind")]
+
+
 # Text encoders ----------------------------------------------------------------------------------
 
 
@@ -87,13 +150,14 @@ class SentenceTextConfig(Part):
 
 
 class RecurrentTextConfig(Part):
-    """Words and a packed (Bi)GRU.
+    """Words and a packed recurrent unit.
 
     Attributes:
         words: where their vectors come from.
         romanise: write every script in Latin letters first.
+        unit: what reads them.
         hidden_size: of the state; ``None``: the joint dimension, and no projection behind it.
-        bidirectional: read both ways and average.
+        bidirectional: read both ways and average; a GRU can.
         pooling: the state a direction ends in, the mean over words, or the published code's
             reading of padding.
         keep_tokens: hand on the words, for matching by words.
@@ -104,12 +168,19 @@ class RecurrentTextConfig(Part):
     kind: Literal["recurrent"] = "recurrent"
     words: WordsConfig = LearnedWordsConfig()
     romanise: bool = False
+    unit: UnitConfig = GRUConfig()
     hidden_size: PositiveInt | None = None
     bidirectional: bool = True
     pooling: Literal["last", "mean", "unpacked"] = "last"
     keep_tokens: bool = False
     dropout: Probability = 0.0
     max_length: PositiveInt = 64
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if self.bidirectional and isinstance(self.unit, SRUConfig):
+            raise ValueError("an SRU reads one way; set bidirectional = false")
+        return self
 
 
 class TokenizerConfig(Part):
