@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -92,6 +94,26 @@ def test_an_interrupted_build_goes_on(tmp_path: Path) -> None:
     whole, _ = build(records, tmp_path / "other", Counting())
     keys = [feature_key(record) for record in records]
     assert np.array_equal(store.rows(keys), whole.rows(keys))
+
+
+def test_runs_side_by_side_fill_a_store_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    records = pictures(tmp_path, 10)
+
+    class Slow(Counting):
+        def __call__(self, pixels: Tensor) -> Tensor:
+            time.sleep(0.3)
+            return super().__call__(pixels)
+
+    encoders = [Slow(), Slow()]
+    with ThreadPoolExecutor(2) as pool:
+        runs = [pool.submit(build, records, tmp_path / "store", encode) for encode in encoders]
+        reports = [run.result()[1] for run in runs]
+    assert sum(encode.seen for encode in encoders) == 10
+    assert sorted(report.reused for report in reports) == [0, 10]
+    told = capsys.readouterr().err  # before the holder has left its number, it has none
+    assert re.search(rf"waiting for (process {os.getpid()}|another process), which fills", told)
 
 
 def test_torn_ends_are_cut_off(tmp_path: Path) -> None:

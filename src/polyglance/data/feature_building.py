@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from polyglance.data.ahead import decoded_batches
 from polyglance.data.feature_store import FeatureStore, FeatureStoreWriter, Precision
+from polyglance.data.locking import in_turn
 from polyglance.data.record import Record
 from polyglance.data.views import View
-from polyglance.errors import PictureError
+from polyglance.errors import ModelError, PictureError
 from polyglance.precision import inference_precision
 from polyglance.progress import track
 
@@ -55,7 +56,8 @@ def build_feature_store(
 ) -> tuple[FeatureStore, BuildReport]:
     """Encode the pictures that a store lacks, and open it.
 
-    Interrupted and started again, it goes on with the next batch. A picture whose file has
+    Interrupted and started again, it goes on with the next batch; while another process fills the
+    store, it waits. A picture whose file has
     changed (by size and time) is encoded again.
 
     Args:
@@ -75,10 +77,13 @@ def build_feature_store(
         ModelError: the folder holds another model's features.
         PictureError: not one picture can be read.
     """
-    report = BuildReport()
     wanted = [View(record, number) for number in range(views) for record in records]
+    report = BuildReport()
     missing = _missing(wanted, folder, fingerprint, report)
     with ExitStack() as stack:
+        if missing:  # another run may be filling the store: then nothing is left afterwards
+            stack.enter_context(in_turn(folder, ModelError))
+            missing = _missing(wanted, folder, fingerprint, report)
         advance = stack.enter_context(track("pictures", len(missing), show=show_progress))
         writer: FeatureStoreWriter | None = None
         for decoded in decoded_batches(

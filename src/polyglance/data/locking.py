@@ -1,9 +1,10 @@
-"""One writer a folder: a lock that the operating system takes back when its holder dies."""
+"""One writer a folder: locks that the operating system takes back when their holder dies."""
 
 from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +12,8 @@ from typing import IO
 
 from polyglance.errors import PolyglanceError
 
-LOCK_FILE = "writer.lock"
+LOCK_FILE, TURN_FILE = "writer.lock", "turn.lock"
+SECONDS_BETWEEN_LOOKS = 0.5
 
 
 @contextmanager
@@ -25,24 +27,61 @@ def only_writer(folder: Path, error: type[PolyglanceError]) -> Iterator[None]:
         folder: to write into.
         error: to raise where another process holds the right, or the folder cannot be written to.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        handle = (folder / LOCK_FILE).open("a+b")
-    except OSError as problem:
-        raise error(f"{folder}: cannot write there: {problem.strerror}") from None
-    with handle:
+    with _opened(folder / LOCK_FILE, error) as handle:
         if not _acquire(handle):
-            handle.seek(0)
-            holder = handle.read(32).decode("ascii", "replace").strip() or "another process"
-            raise error(f"{folder} is being written by {holder}; wait until it is done, or stop it")
-        handle.truncate(0)
-        handle.write(f"process {os.getpid()}".encode())
-        handle.flush()
-        try:
+            raise error(
+                f"{folder} is being written by {_holder(handle)}; wait until it is done, or stop it"
+            )
+        with _held(handle):
             yield
-        finally:
-            handle.truncate(0)
-            _release(handle)
+
+
+@contextmanager
+def in_turn(folder: Path, error: type[PolyglanceError]) -> Iterator[None]:
+    """Wait until no other process is in its turn with a folder; who waits says so, once.
+
+    For work that runs side by side want done once, such as filling a store: the second finds
+    nothing left to do. It does not keep writers out.
+
+    Args:
+        folder: made where it is missing.
+        error: to raise where the folder cannot be written to.
+    """
+    with _opened(folder / TURN_FILE, error) as handle:
+        told = False
+        while not _acquire(handle):
+            if not told:
+                print(f"waiting for {_holder(handle)}, which fills {folder}", file=sys.stderr)
+            told = True
+            time.sleep(SECONDS_BETWEEN_LOOKS)
+        with _held(handle):
+            yield
+
+
+def _opened(path: Path, error: type[PolyglanceError]) -> IO[bytes]:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path.open("a+b")
+    except OSError as problem:
+        raise error(f"{path.parent}: cannot write there: {problem.strerror}") from None
+
+
+def _holder(handle: IO[bytes]) -> str:
+    handle.seek(0)
+    return handle.read(32).decode("ascii", "replace").strip() or "another process"
+
+
+@contextmanager
+def _held(handle: IO[bytes]) -> Iterator[None]:
+    """Leave our number in a file that is locked, and give it back."""
+    handle.truncate(0)
+    handle.write(f"process {os.getpid()}".encode())
+    handle.flush()
+    try:
+        yield
+    finally:
+        handle.truncate(0)
+        _release(handle)
 
 
 if sys.platform == "win32":
