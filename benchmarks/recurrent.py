@@ -1,11 +1,12 @@
-"""Our GRU against ``torch.nn.GRU`` on packed sequences: a training step's forward and backward.
+"""Our GRU and SRU against ``torch.nn.GRU`` on packed sequences: a step's forward and backward.
 
 Run: ``POLYGLANCE_FLICKR8K=… python benchmarks/recurrent.py``
 
 Batches of 128 English captions drawn from Flickr8k's training pictures, of their real lengths and
 with their real repeats of words; random vectors of 300 dimensions, states of 1,024. Both start from
 the vectors of the distinct words, give padded states, and take gradients back to the vectors and
-all weights; each in float32 and under autocast to bfloat16. All are timed in turns in one run, so
+all weights; each in float32 and under autocast to bfloat16. The SRU of four layers stands beside
+torch's GRU of four, since torch has no SRU. All are timed in turns in one run, so
 that whatever else the machine does strikes all; the ratios are of the medians.
 """
 
@@ -27,8 +28,10 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence, pad_se
 
 from polyglance.data.manifest import read_manifest
 from polyglance.text.gru import GRU
+from polyglance.text.recurrent_unit import RecurrentUnit
+from polyglance.text.sru import SRU
 
-CAPTIONS, WORD, HIDDEN = 128, 300, 1024
+CAPTIONS, WORD, HIDDEN, LAYERS = 128, 300, 1024, 4
 
 Forward = Callable[["Batch"], Tensor]
 
@@ -52,14 +55,16 @@ def main(
     distinct = statistics.mean(len(batch.table) for batch in batches)
     print(f"{CAPTIONS} captions, {words:.0f} words, {distinct:.0f} distinct; {HIDDEN} states")
     for bidirectional in (False, True):
-        print("two directions" if bidirectional else "one direction")
-        _compare(batches, bidirectional=bidirectional)
+        print("GRU of two directions" if bidirectional else "GRU of one direction")
+        theirs = nn.GRU(WORD, HIDDEN, batch_first=True, bidirectional=bidirectional)
+        ours = GRU(input_size=WORD, hidden_size=HIDDEN, bidirectional=bidirectional)
+        _compare(batches, theirs, ours)
+    print(f"SRU of {LAYERS} layers, and torch's GRU of {LAYERS}")
+    theirs = nn.GRU(WORD, HIDDEN, batch_first=True, num_layers=LAYERS)
+    _compare(batches, theirs, SRU(input_size=WORD, hidden_size=HIDDEN, layers=LAYERS))
 
 
-def _compare(batches: list[Batch], *, bidirectional: bool) -> None:
-    theirs = nn.GRU(WORD, HIDDEN, batch_first=True, bidirectional=bidirectional)
-    ours = GRU(input_size=WORD, hidden_size=HIDDEN, bidirectional=bidirectional)
-
+def _compare(batches: list[Batch], theirs: nn.GRU, ours: RecurrentUnit) -> None:
     def packed(batch: Batch) -> Tensor:
         vectors = batch.table[batch.index]  # (128, words, 300)
         sequence = pack_padded_sequence(

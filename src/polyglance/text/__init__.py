@@ -1,1 +1,1 @@
-"""Text encoders: the pretrained sentence encoder, words under a GRU, transformers."""
+"""Text encoders: the pretrained sentence encoder, words under a recurrent unit, transformers."""
