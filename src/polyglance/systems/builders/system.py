@@ -20,6 +20,7 @@ from polyglance.systems.config import (
     MiniConfig,
     OrderConfig,
     Part,
+    PortazConfig,
     SCANConfig,
     SmoothConfig,
     StackedCrossAttentionConfig,
@@ -47,22 +48,32 @@ def build_system(
         WeightsError: a pretrained tower has not been fetched.
         ModelError: a transformers model is not where the configuration says.
     """
-    from polyglance.systems import clmr, scan, smooth, vsepp
     from polyglance.systems.builders.mini import build_mini
 
+    if isinstance(config, MiniConfig):
+        return build_mini(config, build_score_loss(config.loss, "mini"))
+    return _dual_encoder(_plain(config), config, training_texts, folder)
+
+
+def _plain(
+    config: DualEncoderConfig | SmoothConfig | VSEppConfig | SCANConfig | CLMRConfig | PortazConfig,
+) -> DualEncoderConfig:
+    """A published system in the terms of the plain dual encoder."""
+    from polyglance.systems import clmr, portaz, scan, smooth, vsepp
+
     match config:
-        case MiniConfig():
-            return build_mini(config, build_score_loss(config.loss, "mini"))
-        case CLMRConfig():
-            return _dual_encoder(clmr.as_dual_encoder(config), config, training_texts, folder)
         case DualEncoderConfig():
-            return _dual_encoder(config, config, training_texts, folder)
+            return config
         case SmoothConfig():
-            return _dual_encoder(smooth.as_dual_encoder(config), config, training_texts, folder)
+            return smooth.as_dual_encoder(config)
         case VSEppConfig():
-            return _dual_encoder(vsepp.as_dual_encoder(config), config, training_texts, folder)
+            return vsepp.as_dual_encoder(config)
         case SCANConfig():
-            return _dual_encoder(scan.as_dual_encoder(config), config, training_texts, folder)
+            return scan.as_dual_encoder(config)
+        case CLMRConfig():
+            return clmr.as_dual_encoder(config)
+        case PortazConfig():
+            return portaz.as_dual_encoder(config)
         case _:
             assert_never(config)
 

@@ -13,6 +13,7 @@ from polyglance.systems.config.image import (
     NonLocal,
     PoolingConfig,
     ResNet50Config,
+    WeldonPoolingConfig,
 )
 from polyglance.systems.config.loss import (
     AnnealedHingesConfig,
@@ -31,6 +32,7 @@ from polyglance.systems.config.part import Part, Probability
 from polyglance.systems.config.text import (
     CharacterWordsConfig,
     RecurrentTextConfig,
+    SRUConfig,
     TextConfig,
     TransformerTextConfig,
 )
@@ -125,6 +127,29 @@ class CLMRConfig(Part):
     text_loss: LossConfig = AnnealedHingesConfig(eta=0.91)
 
 
+class PortazConfig(Part):
+    """Paper 3: WELDON pooling, and simple recurrent units over aligned word vectors.
+
+    Attributes:
+        dimension: of the joint space and of the units' states.
+        backbone: of the picture's grid.
+        pooling: of the grid.
+        text: the paper's words are pretrained vectors.
+        image_dropout: probability, before the last layer.
+        loss: over the scores.
+    """
+
+    system: Literal["portaz"] = "portaz"
+    dimension: PositiveInt = 2400
+    backbone: BackboneConfig = ResNet50Config()
+    pooling: PoolingConfig = WeldonPoolingConfig(channels=2400)
+    text: RecurrentTextConfig = RecurrentTextConfig(
+        unit=SRUConfig(layers=4, dropout=0.25), bidirectional=False
+    )
+    image_dropout: Probability = 0.5
+    loss: LossConfig = MaxOfHingesConfig()
+
+
 class MiniConfig(Part):
     """The built-in model: what its heads measure."""
 
@@ -143,6 +168,12 @@ class MiniConfig(Part):
 
 
 SystemConfig = Annotated[
-    DualEncoderConfig | SmoothConfig | VSEppConfig | SCANConfig | CLMRConfig | MiniConfig,
+    DualEncoderConfig
+    | SmoothConfig
+    | VSEppConfig
+    | SCANConfig
+    | CLMRConfig
+    | PortazConfig
+    | MiniConfig,
     Field(discriminator="system"),
 ]
