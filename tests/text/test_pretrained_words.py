@@ -257,3 +257,9 @@ def test_wrong_settings_are_told(words: dict[str, object], message: str) -> None
 def test_an_sru_reads_one_way(files: dict[str, Path]) -> None:
     with pytest.raises(ValidationError, match="set bidirectional = false"):
         build({"files": files}, unit={"kind": "sru"})
+
+
+def test_files_may_lie_where_the_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SPACES", "/spaces")
+    config = PretrainedWordsConfig(files={"en": "${SPACES}/en.vec"})
+    assert config.by_language() == {"en": Path("/spaces/en.vec")}

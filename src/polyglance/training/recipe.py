@@ -7,8 +7,6 @@ path, ``training.phases.0.learning_rate=1e-3``.
 
 from __future__ import annotations
 
-import os
-import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -27,33 +25,8 @@ from pydantic import (
 )
 
 from polyglance.errors import ConfigError
+from polyglance.systems.config.part import RecipePath
 from polyglance.training.schedules import ConstantSchedule, Schedule
-
-_VARIABLE = re.compile(r"\$\{(\w+)\}")
-
-
-def expand_variables(value: object) -> object:
-    """Replace ``${NAME}`` by the environment's value; only path fields are treated so.
-
-    Raises:
-        ConfigError: the variable is not set.
-    """
-    if not isinstance(value, str):
-        return value
-
-    def replace(match: re.Match[str]) -> str:
-        found = os.environ.get(match[1])
-        if not found:
-            raise ConfigError(
-                f"the recipe reads {value!r}, but the environment variable {match[1]} is not set; "
-                f"set it to the folder, as in `export {match[1]}=/path/to/it`"
-            )
-        return found
-
-    return _VARIABLE.sub(replace, value)
-
-
-RecipePath = Annotated[Path, BeforeValidator(expand_variables)]
 
 
 class _Table(BaseModel):

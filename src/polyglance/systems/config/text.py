@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, PositiveInt, field_validator, model_validator
 
 from polyglance.data.language import is_language_tag, primary_language
-from polyglance.systems.config.part import Part, Probability
+from polyglance.systems.config.part import Part, Probability, RecipePath
 
 # Words ------------------------------------------------------------------------------------------
 
@@ -47,14 +47,14 @@ class PretrainedWordsConfig(Part):
     of a language without a file are the mean of what all files say.
 
     Attributes:
-        path: of the one file for all languages.
+        path: of the one file for all languages; with ``${NAME}`` for environment variables.
         files: or language → file, such as ``{ en = "wiki.multi.en.vec", de = "…" }``.
         limit: how many words of each file to read, the first ones.
     """
 
     kind: Literal["pretrained"] = "pretrained"
-    path: Path | None = None
-    files: dict[str, Path] | None = Field(default=None, min_length=1)
+    path: RecipePath | None = None
+    files: dict[str, RecipePath] | None = Field(default=None, min_length=1)
     limit: PositiveInt | None = 200_000
 
     @field_validator("files")
