@@ -124,6 +124,17 @@ def test_a_recipe_becomes_a_model_with_a_card(recipe: Path) -> None:
     assert "finished after 9 steps" in again
 
 
+def test_a_language_that_is_not_trained_on_is_measured_and_chooses_nothing(recipe: Path) -> None:
+    run(recipe, "--set=data.languages={en = 1}", "--set=data.zero_shot=['de']")
+    folder = Path("runs/colours")
+    measured = [line for line in read_log(folder / "log.jsonl") if line["event"] == "evaluation"]
+    assert all(set(line["languages"]) == {"en"} for line in measured)
+    report = json.loads((folder / "report.json").read_text())
+    assert set(report["languages"]) == {"de", "en"}
+    assert Retriever.load(folder / "model").languages == ("en",)
+    assert "Never trained on: de." in (folder / "model" / "card.md").read_text("utf-8")
+
+
 def test_a_kill_between_training_and_the_model_costs_nothing(recipe: Path) -> None:
     short = ["--set=training.phases=[{steps = 3, learning_rate = 0.1}]", "--output", "here"]
     table = recipe.read_text("utf-8")
@@ -197,6 +208,7 @@ def test_ctrl_c_says_how_to_go_on(recipe: Path) -> None:
     [
         ("model.dimensions=3", ConfigError, "dimensions: no such key"),
         ("data.languages={xx = 1}", ConfigError, "'xx'; languages present: de, en"),
+        ("data.zero_shot=['de']", ConfigError, "de is trained on"),
         ("data.train=absent.jsonl", PolyglanceError, r"absent\.jsonl"),
         ("training.phases.0.frozen=['image.back']", ConfigError, "image.back"),
         ("model={checkpoint = 'nowhere'}", ModelError, "nowhere"),

@@ -19,6 +19,8 @@ def model_card(recipe: Recipe, languages: Sequence[str], report: Report | None) 
         f" in {', '.join(languages)}; seed {recipe.training.seed}.",
         "",
     ]
+    if recipe.data.zero_shot:
+        lines += [f"Never trained on: {', '.join(recipe.data.zero_shot)}.", ""]
     if report is None:
         return "\n".join([*lines, "Nothing was measured: the recipe names no validation set.", ""])
     lines += [

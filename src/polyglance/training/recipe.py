@@ -71,6 +71,8 @@ class DataConfig(_Table):
         train: manifest to train on; with ``${NAME}`` for environment variables.
         validation: manifest to measure on during training, if any.
         languages: BCP-47 tag → weight of being drawn; ``None``: all of them alike.
+        zero_shot: tags that are not trained on; measured once the training is over, so that they
+            do not choose the best step.
         captions_per_picture: drawn for each picture of a batch.
         parallel: sentences and their translations beside them.
         features: folder of a feature store to use instead of the one kept in the user's cache.
@@ -82,6 +84,7 @@ class DataConfig(_Table):
     train: RecipePath
     validation: RecipePath | None = None
     languages: dict[str, PositiveFloat] | None = None
+    zero_shot: tuple[str, ...] = ()
     captions_per_picture: PositiveInt = 1
     parallel: ParallelConfig | None = None
     features: RecipePath | None = None

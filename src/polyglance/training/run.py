@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from polyglance.systems.base import System
     from polyglance.training.loop import Split
     from polyglance.training.sources import RunSources
-    from polyglance.training.validation import Validator
 
 RECIPE, MODEL, REPORT = "recipe.json", "model", "report.json"
 INTERVAL_DRAWS = 1000
@@ -71,6 +70,10 @@ def train(recipe: Recipe, folder: Path, *, show_progress: bool = True) -> Run:
     parallel = make_parallel(recipe, records)
     drawn = recipe.data.languages or _languages(records["train"])
     tags = sorted({*drawn, *(parallel.languages if parallel is not None else ())})
+    if trained := sorted({*tags} & {*recipe.data.zero_shot}):
+        raise ConfigError(
+            f"data.zero_shot: {', '.join(trained)} is trained on; name data.languages without it"
+        )
     sampler = CaptionSampler(
         records["train"],
         batch_size=recipe.training.batch_size,
@@ -112,7 +115,7 @@ def train(recipe: Recipe, folder: Path, *, show_progress: bool = True) -> Run:
     at = outcome.progress
     if at.finished:
         trainer.load_best()
-        _export(system, recipe, folder, tags, validator, sources)
+        _export(system, recipe, folder, tags, records, sources)
     return Run(folder, at.step, at.best_step, at.best_recall, signal=outcome.signal)
 
 
@@ -259,16 +262,18 @@ def _export(
     recipe: Recipe,
     folder: Path,
     languages: Sequence[str],
-    validator: Validator | None,
+    records: Mapping[Split, Sequence[Record]],
     sources: RunSources,
 ) -> None:
     """The system as a checkpoint, measured once more with intervals for its card."""
     from polyglance.systems.checkpoint import save_system
     from polyglance.training.card import model_card
+    from polyglance.training.validation import Validator
 
     report = None
-    if validator is not None:
-        report = validator.measure(
+    if "validation" in records:
+        measured = [*languages, *recipe.data.zero_shot]
+        report = Validator(records["validation"], languages=measured).measure(
             system, sources("validation", _ends_frozen(recipe)), draws=INTERVAL_DRAWS
         )
         report.save(folder / REPORT)
