@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from polyglance.features import Features
     from polyglance.systems.base import System
     from polyglance.systems.checkpoint import Checkpoint
+    from polyglance.vision.heat_map import HeatMap
     from polyglance.vision.preprocessing import Preprocessing
 
     Embeddings = NDArray[np.float32]
@@ -192,6 +193,70 @@ class Retriever:
         """(images, texts) scores by the model's own comparison, in bounded memory."""
         scores: NDArray[np.float32] = self.system.score_all(images, texts).numpy()
         return scores
+
+    @property
+    def localises(self) -> bool:
+        """Whether :meth:`explain` works: models that see pictures as a whole cannot say where."""
+        return self.system.localises
+
+    @property
+    def map_preprocessing(self) -> Preprocessing:
+        """From a decoded picture to the pixels that :meth:`heat` is best given."""
+        from polyglance.vision.localisation import map_preprocessing
+
+        backbone: Any = self.system.parts().get("image.backbone")
+        return self.preprocessing if backbone is None else map_preprocessing(backbone)
+
+    def explain(self, image: Picture, text: str, *, language: str | None = None) -> HeatMap:
+        """Where in a picture the model sees what a text says.
+
+        Args:
+            image: by path, or as a PIL image.
+            text: in any language of the model's.
+            language: BCP-47 tag, or ``None`` where it is not known.
+
+        Raises:
+            PictureError: the picture cannot be read; the message names it.
+            ModelError: the model sees pictures only as a whole.
+        """
+        from polyglance.data.decode import open_picture
+        from polyglance.vision.heat_map import HeatMap
+
+        fine = self.map_preprocessing
+        if isinstance(image, str | Path):
+            picture = open_picture(Path(image), target_size=fine.size)
+        else:
+            picture = image.convert("RGB")
+        width, height = picture.size
+        left, top, right, bottom = fine.visible(width, height)
+        texts = self.text_features([text], language=language)
+        heat = self.heat(fine(picture)[np.newaxis], texts)  # (1, 1, rows, columns)
+        whole = self.pixel_features(self.preprocessing(picture)[np.newaxis])
+        return HeatMap(
+            values=heat[0, 0],
+            visible=(left / width, top / height, right / width, bottom / height),
+            score=float(self.score(whole, texts)[0, 0]),
+            language=language or "und",
+        )
+
+    def heat(self, pixels: NDArray[np.uint8], texts: Features) -> NDArray[np.float32]:
+        """Maps of every picture for every text.
+
+        Args:
+            pixels: (images, 3, height, width), as :attr:`map_preprocessing` makes them.
+            texts: of :meth:`text_features`.
+
+        Returns:
+            (images, texts, rows, columns); only the places within one map can be compared.
+
+        Raises:
+            ModelError: the model sees pictures only as a whole.
+        """
+        import torch
+
+        with torch.inference_mode():
+            maps: NDArray[np.float32] = self.system.heat(torch.from_numpy(pixels), texts).numpy()
+        return maps
 
     def require_embeddings(self) -> None:
         """Refuse what needs a vector a picture with a model that compares pair by pair.

@@ -100,6 +100,21 @@ def test_cached_grids_and_pixels_give_the_same(system: Mini) -> None:
     torch.testing.assert_close(direct, cached)
 
 
+def test_a_cell_is_a_picture_of_its_own(system: Mini) -> None:
+    pixels = torch.randint(0, 256, (2, 3, 256, 320), dtype=torch.uint8)
+    with torch.no_grad():
+        cells = system.cells(pixels)
+        grid = system.backbone(pixels).grid
+        alone = system.encode_images(grid[:, :, 5:6, 7:8]).embedding
+    assert system.localises
+    assert cells.shape == (8, 10)
+    torch.testing.assert_close(cells.vectors[:, 5 * 10 + 7], alone)
+    texts = system.encode_texts(system.prepare_texts(["a dog", "pes"], ["en", "cs"]))
+    heat = system.heat(pixels, texts)
+    assert heat.shape == (2, 2, 8, 10)
+    assert (heat.flatten(2).std(2) > 1e-6).all()
+
+
 def test_an_embedding_depends_neither_on_its_batch_nor_on_a_tag(system: Mini) -> None:
     many = texts_of(system, ["pes běží po louce", "dog", "一只狗在草地上奔跑，后面跟着三个孩子"])
     alone = texts_of(system, ["dog"], tag="en")

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from polyglance.data.batch import Batch
+from polyglance.errors import ModelError
 from polyglance.features import Features
 from polyglance.systems.config import Part
 from polyglance.systems.fingerprint import Tower
+from polyglance.vision.localisation import Cells, smooth, strongest
 from polyglance.vision.preprocessing import Preprocessing
 
 
@@ -68,6 +71,44 @@ class System(nn.Module, ABC):
         """(images, texts) float32 scores in bounded memory, without gradients."""
         with torch.no_grad():
             return self.score(images, texts).float()
+
+    @property
+    def localises(self) -> bool:
+        """Whether it can say where in a picture a text is."""
+        return False
+
+    def cells(self, pixels: Tensor) -> Cells:  # noqa: ARG002
+        """The parts of pictures, uint8 (batch, 3, height, width), in the joint space.
+
+        Raises:
+            ModelError: it sees pictures only as a whole.
+        """
+        raise ModelError(f"{type(self).__name__} sees pictures as a whole and not where things are")
+
+    def heat(self, pixels: Tensor, texts: Features) -> Tensor:
+        """How well each place of each picture matches each text, without gradients.
+
+        Each part of a picture is scored like a picture of its own, and the map is smoothed. Only
+        the places within one map can be compared.
+
+        Args:
+            pixels: (images, 3, height, width) uint8, of any size that the backbone takes.
+            texts: of any number.
+
+        Returns:
+            (images, texts, rows, columns) float32.
+
+        Raises:
+            ModelError: the system sees pictures only as a whole.
+        """
+        with torch.no_grad():
+            cells = self.cells(pixels)
+            if cells.strongest is not None:
+                texts = replace(texts, embedding=strongest(texts.embedding, cells.strongest))
+            parts = cells.vectors.flatten(0, 1)  # (images · cells, dim)
+            scores = self.score(Features(parts, tokens=parts[:, None]), texts)
+            scores = scores.float().unflatten(0, cells.vectors.shape[:2])  # (images, cells, texts)
+            return smooth(cells.paint(scores.mT))
 
     @abstractmethod
     def training_step(self, batch: Batch) -> dict[str, Tensor]:

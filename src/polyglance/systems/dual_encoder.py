@@ -25,6 +25,7 @@ from polyglance.systems.fingerprint import (
 )
 from polyglance.text.base import TextEncoder
 from polyglance.vision.image_encoder import ImageEncoder
+from polyglance.vision.localisation import Cells
 
 
 class DualEncoder(System):
@@ -96,6 +97,19 @@ class DualEncoder(System):
     def score_all(self, images: Features, texts: Features) -> Tensor:
         """(images, texts) float32 scores in blocks of bounded memory, without gradients."""
         return self.matching.score_all(images, texts)
+
+    @property
+    def localises(self) -> bool:
+        """As the image encoder says."""
+        return self.image.localises
+
+    def cells(self, pixels: Tensor) -> Cells:
+        """The image encoder's.
+
+        Raises:
+            ModelError: it sees pictures only as a whole.
+        """
+        return self.image.cells(pixels)
 
     def training_step(self, batch: Batch) -> dict[str, Tensor]:
         """The loss of a batch, term by term."""

@@ -39,6 +39,7 @@ from polyglance.vision.base import Backbone
 from polyglance.vision.caption_head import CaptionHead
 from polyglance.vision.class_names import ClassNames
 from polyglance.vision.image_encoder import PICTURES_PER_THREAD
+from polyglance.vision.localisation import Cells
 
 
 class MiniImageHeads(nn.Module):
@@ -148,6 +149,24 @@ class Mini(System):
     def score(self, images: Features, texts: Features) -> Tensor:
         """(images, texts) cosines."""
         return images.embedding @ texts.embedding.T
+
+    @property
+    def localises(self) -> bool:
+        """It keeps the tower's grid."""
+        return True
+
+    def cells(self, pixels: Tensor) -> Cells:
+        """Each cell of the grid as a picture of its own, pooled and classified by itself.
+
+        On mosaics of photos the maximum lies in the right one as often as when windows of several
+        cells are encoded, which takes longer, and a little more often than when all cells share
+        the class names of the whole picture.
+        """
+        grid = self.backbone(pixels).grid  # (batch, channels, rows, columns)
+        batch, _, rows, columns = grid.shape
+        alone = grid.flatten(2).mT.flatten(0, 1)[..., None, None]  # (batch · cells, channels, 1, 1)
+        embedding = self.encode_images(alone).embedding  # (batch · cells, dimension)
+        return Cells(embedding.view(batch, rows * columns, -1), shape=(rows, columns))
 
     def training_step(self, batch: Batch) -> dict[str, Tensor]:
         """The contrastive loss over the joined embeddings."""

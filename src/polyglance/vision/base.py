@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from torch import Tensor, nn
 
@@ -33,15 +33,31 @@ class Backbone(nn.Module, ABC):
         channels: of the grid and of the pooled vector.
         grid_size: (rows, columns) at ``preprocessing.size``.
         preprocessing: geometry of the pixels: identical in training, indexing and serving.
+        any_size: whether it takes pictures of other sizes than it was made for.
+        pools_by_mean: whether the pooled vector is the mean of the grid's cells.
     """
 
     channels: int
     grid_size: tuple[int, int]
     preprocessing: Preprocessing
+    any_size: ClassVar[bool] = False
+    pools_by_mean: bool = False
 
     @abstractmethod
     def forward(self, pixels: Tensor) -> BackboneFeatures:
         """(batch, 3, height, width) uint8 → grid (batch, channels, rows, columns) and pooled."""
+
+    def boxes(self, pixels: Tensor) -> Tensor | None:  # noqa: ARG002
+        """Where the cells of the grid are, if they are none of a regular grid.
+
+        Args:
+            pixels: (batch, 3, height, width) uint8.
+
+        Returns:
+            (batch, rows · columns, 4) left, top, right, bottom as shares of the picture's sides; a
+            box without area is padding. ``None`` where the grid divides the picture evenly.
+        """
+        return None
 
     def classify(self, pooled: Tensor) -> Tensor:  # noqa: ARG002
         """(batch, channels) → (batch, classes) logits of the pretraining task.

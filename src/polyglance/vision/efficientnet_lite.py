@@ -117,6 +117,9 @@ class EfficientNetLite(Backbone):
         preprocessing: geometry of the pixels.
     """
 
+    any_size = True
+    pools_by_mean = True
+
     def __init__(
         self,
         *,

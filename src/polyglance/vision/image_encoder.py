@@ -8,10 +8,14 @@ from typing import Literal, Self
 import torch
 from torch import Tensor, nn
 
+from polyglance.errors import ModelError
 from polyglance.features import Features
 from polyglance.heads import ProjectionHead
+from polyglance.unit import LEAST_LENGTH
 from polyglance.vision.base import Backbone, BackboneFeatures
-from polyglance.vision.pooling import GridPooling
+from polyglance.vision.localisation import Cells
+from polyglance.vision.pooling import GridPooling, MeanPooling
+from polyglance.vision.weldon import WeldonPooling
 
 Kept = Literal["grid", "regions", "pooled"]
 
@@ -19,6 +23,9 @@ PICTURES_PER_THREAD = 8
 """A frozen backbone on a CPU takes so many at once for each thread: their activations stay in the
 processor's cache. In CPU time of one thread, bfloat16, eights beat batches of 32 by 1.3 with
 ResNet-50 and by 2.2 with EfficientNet-Lite0."""
+
+STRONGEST = 180
+"""Dimensions of a text that localise it over a WELDON map, as the published code has it."""
 
 
 class ImageEncoder(nn.Module, ABC):
@@ -40,6 +47,22 @@ class ImageEncoder(nn.Module, ABC):
     @abstractmethod
     def forward(self, images: Tensor) -> Features:
         """Encode pixels (uint8) or the result of :meth:`backbone_features` (floating point)."""
+
+    @abstractmethod
+    def cells(self, pixels: Tensor) -> Cells:
+        """The parts of pictures in the joint space, scaled as the embedding is.
+
+        Args:
+            pixels: (batch, 3, height, width) uint8.
+
+        Raises:
+            ModelError: the encoder sees pictures only as a whole.
+        """
+
+    @property
+    def localises(self) -> bool:
+        """Whether it has :meth:`cells`."""
+        return True
 
     @abstractmethod
     def learned(self) -> nn.Module:
@@ -132,6 +155,44 @@ class PooledImageEncoder(ImageEncoder):
             grid = kept.mT[..., None] if kept.dim() == 3 else kept  # (batch, channels, …, …)
             pooled = self.pooling(grid)  # (batch, channels)
         return Features(embedding=self.head(pooled))  # (batch, dimension)
+
+    @property
+    def localises(self) -> bool:
+        """Whether there is a grid behind what is pooled."""
+        return self.pooling is not None or self.backbone.pools_by_mean
+
+    def cells(self, pixels: Tensor) -> Cells:
+        """The head on the vector of each cell, divided by the length that it gives the whole.
+
+        With a linear head the mean of the cells is the embedding, so that a cell's inner product
+        with a text is what it contributes to the score. Not so where a head has a hidden layer: it
+        is then asked about each cell alone. Nor with WELDON pooling, where the map is projected
+        before it is pooled and compared in the strongest dimensions of a text (Engilberge et al.,
+        CVPR 2018; Portaz et al., 2019, section 3.5).
+
+        Args:
+            pixels: (batch, 3, height, width) uint8.
+
+        Raises:
+            ModelError: the backbone's global feature is no mean of its grid.
+        """
+        if not self.localises:
+            raise ModelError(
+                f"this model takes the global feature of its {type(self.backbone).__name__}, which "
+                "does not say where anything is; a model with image.pooling.kind = 'mean', "
+                "'attention' or 'weldon' can be asked for the place"
+            )
+        grid = self.read(self.backbone(pixels).grid)
+        pooling = self.pooling or MeanPooling()
+        each = pooling.cells(grid).flatten(2).mT  # (batch, cells, pooled channels)
+        whole = self.head.layers(pooling(grid))  # (batch, dimension)
+        length = whole.float().norm(dim=1).clamp(min=LEAST_LENGTH)
+        return Cells(
+            vectors=self.head.layers(each).float() / length[:, None, None],
+            shape=(grid.shape[2], grid.shape[3]),
+            boxes=self.backbone.boxes(pixels),
+            strongest=STRONGEST if isinstance(pooling, WeldonPooling) else None,
+        )
 
 
 def mean_region(regions: Tensor) -> Tensor:

@@ -31,14 +31,19 @@ class Preprocessing:
         import numpy as np
         from PIL import Image as Pillow
 
-        box: tuple[float, float, float, float] | None = None
-        if self.fit == "crop":
-            width, height = picture.size
-            side = min(width, height) * self.crop_fraction
-            left, top = (width - side) / 2, (height - side) / 2
-            box = (left, top, left + side, top + side)
         resized = picture.resize(
-            (self.size, self.size), Pillow.Resampling.BICUBIC, box=box, reducing_gap=3.0
+            (self.size, self.size),
+            Pillow.Resampling.BICUBIC,
+            box=self.visible(*picture.size),
+            reducing_gap=3.0,
         )
         pixels = np.asarray(resized, dtype=np.uint8)  # (size, size, 3)
         return np.ascontiguousarray(pixels.transpose(2, 0, 1))  # (3, size, size)
+
+    def visible(self, width: int, height: int) -> tuple[float, float, float, float]:
+        """Left, top, right and bottom, in pixels, of what is seen of a picture of that size."""
+        if self.fit == "squash":
+            return (0, 0, width, height)
+        side = min(width, height) * self.crop_fraction
+        left, top = (width - side) / 2, (height - side) / 2
+        return (left, top, left + side, top + side)

@@ -64,11 +64,14 @@ class RegionBackbone(Backbone):
     def forward(self, pixels: Tensor) -> BackboneFeatures:
         """(batch, 3, height, width) uint8 → (batch, channels, regions, 1) and pooled."""
         features: BackboneFeatures = self.backbone(pixels)
-        boxes = torch.stack([self._padded(found.boxes) for found in self.find(pixels)])
-        boxes = boxes.to(features.grid.device)  # (batch, regions, 4)
+        boxes = self.boxes(pixels).to(features.grid.device)  # (batch, regions, 4)
         there = (boxes != 0).any(-1, keepdim=True)  # (batch, regions, 1)
         seen = pool_boxes(features.grid, boxes) * there  # (batch, regions, channels)
         return BackboneFeatures(grid=seen.mT[..., None], pooled=features.pooled)
+
+    def boxes(self, pixels: Tensor) -> Tensor:
+        """(batch, 3, height, width) uint8 → (batch, regions, 4): the whole, the objects, zeros."""
+        return torch.stack([self._padded(found.boxes) for found in self.find(pixels)])
 
     def classify(self, pooled: Tensor) -> Tensor:
         """(batch, channels) → (batch, classes) logits of the backbone that is inside."""

@@ -8,9 +8,10 @@ from torch.nn import functional
 
 from polyglance.features import Features
 from polyglance.precision import at_least_float32, full_precision
-from polyglance.unit import unit_rows
+from polyglance.unit import LEAST_LENGTH, unit_rows
 from polyglance.vision.base import Backbone
 from polyglance.vision.image_encoder import ImageEncoder
+from polyglance.vision.localisation import Cells
 from polyglance.vision.non_local import NEGATIVE_SLOPE, NonLocal
 
 FEW_CHANNELS = 64
@@ -71,6 +72,29 @@ class RegionEncoder(ImageEncoder):
             images: (batch, 3, height, width) uint8, or (batch, regions, channels).
         """
         regions = self.read(images)  # (batch, regions, channels)
+        projected, mean, mask = self._regions_and_mean(regions)
+        embedding = functional.normalize(mean, dim=-1)
+        if self.keep_tokens:
+            return Features(embedding, tokens=projected, mask=mask)
+        return Features(embedding)
+
+    def cells(self, pixels: Tensor) -> Cells:
+        """The projected regions, divided by the length of their mean.
+
+        The mean of those that are no padding is the embedding, and a region's inner product with a
+        text what it contributes to the cosine.
+        """
+        grid = self.backbone(pixels).grid  # (batch, channels, rows, columns)
+        projected, mean, _ = self._regions_and_mean(self.read(grid.flatten(2).mT.contiguous()))
+        length = mean.norm(dim=1).clamp(min=LEAST_LENGTH)  # (batch,)
+        return Cells(
+            vectors=projected / length[:, None, None],
+            shape=(grid.shape[2], grid.shape[3]),
+            boxes=self.backbone.boxes(pixels),
+        )
+
+    def _regions_and_mean(self, regions: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """(batch, regions, channels) → projected regions, their mean (batch, dim), their mask."""
         mask = _there(regions.detach())  # (batch, regions)
         projected = self._project(regions, mask)  # (batch, regions, dimension)
         weights = mask.to(projected.dtype)  # (batch, regions)
@@ -79,10 +103,7 @@ class RegionEncoder(ImageEncoder):
             if self.normalise_regions:
                 projected = unit_rows(projected)
             mean = torch.einsum("br,brd->bd", weights, projected)  # (batch, dimension)
-        embedding = functional.normalize(mean, dim=-1)
-        if self.keep_tokens:
-            return Features(embedding, tokens=projected, mask=mask)
-        return Features(embedding)
+        return projected, mean, mask
 
     def _project(self, regions: Tensor, mask: Tensor) -> Tensor:
         """(batch, regions, channels) → (batch, regions, dimension), float32 or better."""

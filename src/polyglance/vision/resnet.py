@@ -49,6 +49,9 @@ class ResNet(Backbone):
         preprocessing: geometry of the pixels.
     """
 
+    any_size = True
+    pools_by_mean = True
+
     def __init__(
         self,
         *,

@@ -215,6 +215,9 @@ class TransformersBackbone(Backbone):
             name = type(self.model).__name__
             raise ModelError(f"{name} does not turn pixels into a grid: {error}") from error
         self.model.train(was_training)
+        self.pools_by_mean = pooled.shape == grid.shape[:2] and torch.allclose(
+            pooled, grid.mean((2, 3)), rtol=1e-3, atol=1e-4
+        )
         if pooled.shape[1] != grid.shape[1]:
             raise ModelError(
                 f"{type(self.model).__name__} pools to {pooled.shape[1]} channels but its grid "
