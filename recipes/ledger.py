@@ -7,7 +7,7 @@ the one it was run with. So a page can always be written anew, and whatever chan
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -107,13 +107,20 @@ def _fields(run: Logged) -> dict[str, Any]:
 def difference(
     first: Sequence[Logged], second: Sequence[Logged], language: str
 ) -> tuple[float, float] | None:
-    """First − second in rsum over the seeds that both have: mean and half-interval.
+    """First − second in a language's rsum; see :func:`over_runs`."""
+    return over_runs(first, second, lambda run: run.rsum(language))
+
+
+def over_runs(
+    first: Sequence[Logged], second: Sequence[Logged], value: Callable[[Logged], float]
+) -> tuple[float, float] | None:
+    """First − second over the seeds that both have: mean and half-interval.
 
     ``None`` where they share fewer than two.
 
     Runs of one seed share their batches, so that seeds are paired.
     """
-    by_seed = [{run.seed: run.rsum(language) for run in runs} for runs in (first, second)]
+    by_seed = [{run.seed: value(run) for run in runs} for runs in (first, second)]
     seeds = sorted(by_seed[0].keys() & by_seed[1].keys())
     if len(seeds) < 2:
         return None

@@ -1,0 +1,79 @@
+"""Paper 3's tables on Flickr8k, at a size that two processors train.
+
+`python recipes/paper_3.py` runs every setting through `paper-3.toml` with overrides, goes on where
+it was stopped, keeps what each run came to in `docs/results/paper-3.jsonl`, and writes
+`docs/results/paper-3.md` from that file and what lies beside it. Needs POLYGLANCE_FLICKR8K, in
+POLYGLANCE_VECTORS the folder that `paper_3_vectors.py` filled, and the tower `resnet50`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from experiments import Experiment, Setting, main
+from paper_3_page import write_page
+
+BASE = Path(__file__).parent / "paper-3.toml"
+LANGUAGES = ("en", "fr", "de", "cs")
+# Vectors of all four languages: a file each. fastText's own models make words of their n-grams.
+SPACES = {
+    "word2vec": "word2vec/{tag}.vec",
+    "fastText": "fasttext/{tag}.bin",
+    "MUSE-style": "muse/{tag}.vec",
+    "BiVec, joined": "bivec-joined/{tag}.vec",
+}
+SHARED = ("MUSE-style", "BiVec, joined")  # in which languages can be compared
+TRAINED_ON = (("en",), ("en", "fr"), ("en", "fr", "de"), LANGUAGES)
+
+
+def settings(seeds: int) -> list[Setting]:
+    """All runs; seeds go round first, so that an interrupted evening has whole tables."""
+    return [setting for seed in range(seeds) for setting in _of_seed(seed)]
+
+
+def _of_seed(seed: int) -> Iterator[Setting]:
+    for space, place in SPACES.items():
+        for tags in TRAINED_ON if space in SHARED else (TRAINED_ON[0], LANGUAGES):
+            yield _setting(space, tags, _files(place, LANGUAGES), seed)
+    for other in ("fr", "de"):
+        files = _files(f"bivec/en-{other}/{{tag}}.vec", ("en", other))
+        for tags in (("en",), ("en", other)):
+            yield _setting(f"BiVec en–{other}", tags, files, seed)
+    for other in LANGUAGES[1:]:
+        yield _setting("MUSE-style", (other,), _files(SPACES["MUSE-style"], LANGUAGES), seed)
+
+
+def _files(place: str, tags: Sequence[str]) -> dict[str, str]:
+    return {tag: f"${{POLYGLANCE_VECTORS}}/{place.format(tag=tag)}" for tag in tags}
+
+
+def _setting(space: str, trained: Sequence[str], files: dict[str, str], seed: int) -> Setting:
+    """Trained on some of the languages that the space has; the others are zero-shot."""
+    table = ", ".join(f"{tag} = '{path}'" for tag, path in files.items())
+    weights = ", ".join(f"{tag} = 1.0" for tag in trained)
+    overrides = [
+        f"model.text.words={{kind = 'pretrained', files = {{{table}}}}}",
+        f"data.languages={{{weights}}}",
+    ]
+    if unseen := [tag for tag in files if tag not in trained]:
+        overrides.append(f"data.zero_shot={unseen}")
+    return Setting(space, "+".join(trained), seed, tuple(overrides))
+
+
+def parts_of(system: Any) -> dict[str, Any]:
+    """The learned parts whose sizes the page tells."""
+    return {"unit": system.text.unit, "image": system.image.learned()}
+
+
+def no_look(_system: Any) -> dict[str, float]:
+    """Heat maps are measured elsewhere; see the page."""
+    return {}
+
+
+EXPERIMENT = Experiment(name="paper-3", base=BASE, parts=parts_of, look=no_look)
+
+
+if __name__ == "__main__":
+    main(EXPERIMENT, settings, write_page)

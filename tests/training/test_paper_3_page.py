@@ -1,0 +1,105 @@
+"""The page about paper 3 says what the ledger says, and its recipes are recipes."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from polyglance.systems.config import PortazConfig
+from polyglance.training.recipe import load_recipe
+from polyglance.training.run import check_model
+
+RECIPES = Path(__file__).parents[2] / "recipes"
+WAYS = ("image_to_text", "text_to_image")
+
+
+@pytest.fixture
+def recipes(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[ModuleType, ModuleType]]:
+    """The modules of the recipe, which stand beside each other and in no package."""
+    monkeypatch.syspath_prepend(str(RECIPES))
+    for name in ("FLICKR8K", "VECTORS", "MULTI30K"):
+        monkeypatch.setenv(f"POLYGLANCE_{name}", f"/{name.lower()}")
+    import ledger
+    import paper_3
+
+    yield ledger, paper_3
+    for name in ("ledger", "experiments", "paper_3", "paper_3_page"):
+        sys.modules.pop(name, None)
+
+
+def logged(ledger: ModuleType, space: str, trained: str, seed: int, **tens: float) -> Any:
+    languages = {
+        tag: {"rsum": 6 * ten, **{way: dict.fromkeys(ledger.RECALLS, ten) for way in WAYS}}
+        for tag, ten in tens.items()
+    }
+    return ledger.Logged(
+        table=space,
+        name=trained,
+        seed=seed,
+        recipe={
+            "data": {"views": 3},
+            "model": {"dimension": 512},
+            "training": {"batch_size": 128, "phases": [{"steps": 1000}]},
+        },
+        best_step=1000,
+        languages=languages,
+        curve=[(1000, {"en": 100.0})],
+        losses=[(50, 100.0)],
+        warnings=0,
+        seconds=60.0,
+        pairs=128_000,
+        parameters={"unit": 10, "image": 20},
+    )
+
+
+def test_the_page_tells_shares_and_differences(recipes: Any, tmp_path: Path) -> None:
+    ledger, paper_3 = recipes
+    kept = ledger.Ledger(tmp_path / "runs.jsonl")
+    for seed in range(3):
+        kept.add(logged(ledger, "MUSE-style", "en", seed, en=60.0, fr=30.0, de=20.0, cs=10.0))
+        kept.add(logged(ledger, "MUSE-style", "fr", seed, fr=45.0))
+        kept.add(logged(ledger, "MUSE-style", "de", seed, de=50.0))
+        kept.add(logged(ledger, "BiVec en–fr", "en", seed, en=50.0 + seed, fr=20.0))
+        kept.add(logged(ledger, "BiVec en–fr", "en+fr", seed, en=53.0 + seed, fr=40.0))
+    shares = {k: {"percent": 40.0, "low": 35.0, "high": 45.0} for k in (1, 5, 10)}
+    quality = {"space": "MUSE-style", "language": "de", "csls": {"words": 321, "precision": shares}}
+    (tmp_path / "paper-3-vectors.json").write_text(json.dumps([quality]))
+    paper_3.write_page(kept, tmp_path / "page.md", 57)
+    text = (tmp_path / "page.md").read_text("utf-8")
+    assert "**15 of 57 runs are in" in text
+    assert "| MUSE-style | de | 321 | 40.0 (35.0–45.0) |" in text
+    assert "| MUSE-style | fr | 3 | 30.0 ± 0.0 | 45.0 ± 0.0 | 67%, met |" in text
+    assert "| MUSE-style | de | 3 | 20.0 ± 0.0 | 50.0 ± 0.0 | 40%, not met |" in text
+    assert "| MUSE-style | cs | 0 | not run |" in text
+    assert "BiVec en–fr en+fr − BiVec en–fr en: +3.0 [+3.0, +3.0]" in text
+    assert "| MUSE-style | en | 3 | 60.0 ± 0.0 | *30.0 ± 0.0* | *20.0 ± 0.0* |" in text
+    assert "| word2vec | en | 0 | not run |" in text
+
+
+def test_every_setting_is_a_recipe_with_a_row_of_its_own(recipes: Any) -> None:
+    _, paper_3 = recipes
+    found = paper_3.settings(3)
+    assert len({(one.table, one.name, one.seed) for one in found}) == len(found) == 57
+    for one in found:
+        recipe = load_recipe(paper_3.BASE, paper_3.EXPERIMENT.overrides(one))
+        model = check_model(recipe.model)
+        assert isinstance(model, PortazConfig)
+        files = model.text.words.by_language()
+        assert {*recipe.data.languages, *recipe.data.zero_shot} == {*files}
+        assert not {*recipe.data.languages} & {*recipe.data.zero_shot}
+        assert all(path.is_relative_to("/vectors") for path in files.values())
+        assert "/vectors" not in str(paper_3.EXPERIMENT.described(one))
+
+
+def test_the_paper_size_recipe_is_a_recipe(recipes: Any) -> None:
+    recipe = load_recipe(RECIPES / "portaz.toml", [])
+    model = check_model(recipe.model)
+    assert isinstance(model, PortazConfig)
+    assert model.pooling.channels == model.dimension == 2400
+    assert [phase.frozen for phase in recipe.training.phases] == [("image.backbone",), ()]
