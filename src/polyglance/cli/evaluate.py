@@ -62,21 +62,43 @@ def evaluate(
             "trained on features from files.",
         ),
     ] = None,
+    mosaics: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="Also measure heat maps: on so many mosaics of four pictures, how often the "
+            "maximum lies in the picture that a caption belongs to.",
+        ),
+    ] = 0,
 ) -> None:
     """Measure a model on captioned pictures: recall per language, the mean and the worst.
 
     Pictures that cannot be read are left out with their captions, counted and listed.
     """
+    from dataclasses import replace
+
     _check_outputs(json, report, clip_benchmark)
     from polyglance.data.manifest import read_manifest
 
     records = read_manifest(manifest)
 
     from polyglance import Retriever
+    from polyglance.evaluation.mosaics import measure_pointing
     from polyglance.evaluation.retriever import evaluate_retriever
     from polyglance.systems.stored_features import open_features
 
     retriever = Retriever.load(model)
+    pointing = None
+    if mosaics:  # first, since a model that cannot localise should say so before minutes of work
+        pointing = measure_pointing(
+            retriever,
+            records,
+            mosaics=mosaics,
+            languages=language or None,
+            draws=draws,
+            seed=seed,
+            show_progress=True,
+        )
     measured = evaluate_retriever(
         retriever,
         records,
@@ -90,6 +112,7 @@ def evaluate(
         features=None if features is None else open_features(retriever.system, features),
         show_progress=True,
     )
+    measured = replace(measured, pointing=pointing)
     _print(measured)
     _write(measured, json, report, clip_benchmark)
 

@@ -12,6 +12,7 @@ from polyglance.data.files import replaced_when_complete
 from polyglance.errors import ManifestError
 from polyglance.evaluation.bootstrap import Interval
 from polyglance.evaluation.metrics import Metrics, rsum
+from polyglance.evaluation.pointing import Pointing
 
 FORMAT = 1
 CURVE = (1, 2, 3, 5, 10, 20, 50, 100)  # the K of the recall@K curves
@@ -201,6 +202,7 @@ class Report:
         manifest: where the pictures came from.
         skipped: pictures that could not be read.
         warnings: what a reader of the numbers must know.
+        pointing: how often heat maps pointed at the right picture, where that was measured.
     """
 
     images: int
@@ -217,6 +219,7 @@ class Report:
     manifest: str = ""
     skipped: tuple[Skipped, ...] = ()
     warnings: tuple[str, ...] = ()
+    pointing: Pointing | None = None
 
     @property
     def worst(self) -> str:
@@ -247,6 +250,7 @@ class Report:
             "manifest": self.manifest,
             "skipped": [asdict(picture) for picture in self.skipped],
             "warnings": list(self.warnings),
+            "pointing": None if self.pointing is None else self.pointing.as_dict(),
             "format": FORMAT,
         }
 
@@ -254,6 +258,7 @@ class Report:
     def from_dict(cls, shape: Json) -> Report:
         """The inverse of :meth:`as_dict`."""
         variance = shape["mean_rank_variance"]
+        pointing = shape.get("pointing")  # reports of before it was measured have none
         return cls(
             images=shape["images"],
             languages={
@@ -274,6 +279,7 @@ class Report:
             manifest=shape["manifest"],
             skipped=tuple(Skipped(**picture) for picture in shape["skipped"]),
             warnings=tuple(shape["warnings"]),
+            pointing=None if pointing is None else Pointing.from_dict(pointing),
         )
 
     def save(self, path: Path | str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from polyglance.evaluation.metrics import RECALLS
+from polyglance.evaluation.pointing import CHANCE, Pointed, Pointing
 from polyglance.evaluation.results import BothDirections, Direction, LanguageResult, Report
 
 if TYPE_CHECKING:
@@ -68,7 +69,26 @@ def summary_lines(report: Report) -> list[str]:
             f"mean rank variance across languages: text→image {variance.text_to_image:,.1f}, "
             f"image→text {variance.image_to_text:,.1f} ({variance.images:,} pictures)"
         )
+    if report.pointing is not None:
+        lines += pointing_lines(report.pointing)
     return lines
+
+
+def pointing_lines(pointing: Pointing) -> list[str]:
+    """How often the maximum of a heat map lay in the right quarter of a mosaic."""
+
+    def share(found: Pointed) -> str:
+        pair = found.interval
+        number = f"{found.hits:.1f} %"
+        return f"{number} ({_short(pair.low)}–{_short(pair.high)})" if pair else number
+
+    each = ", ".join(f"{tag} {share(found)}" for tag, found in pointing.languages.items())
+    return [
+        f"{pointing.mosaics:,} mosaics of four pictures, {pointing.side} × {pointing.side} pixels: "
+        f"the heat map's maximum lies in the picture that a caption belongs to in "
+        f"{share(pointing.mean)} of questions, mean over languages; chance {CHANCE:.0f} %",
+        f"the same by language: {each}",
+    ]
 
 
 def gallery_line(report: Report) -> str:
