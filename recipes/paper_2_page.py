@@ -52,6 +52,7 @@ def write_page(ledger: Ledger, page: Path, wanted: int) -> None:
         _introduction(ledger, wanted),
         *(line for tag in ("en", "de", "zh") for line in _single(ledger, tag)),
         *_claims(ledger),
+        *_unknown(page.with_name("paper-2-unknown.json")),
         *_longer(ledger),
         *_co_training(ledger),
         *_all_languages(ledger),
@@ -163,6 +164,26 @@ def _verdict(found: tuple[float, float] | None) -> str:
     mean, half = found
     word = "yes" if mean - half > 0 else "no" if mean + half < 0 else "not told apart"
     return f"{mean:+.1f} [{mean - half:+.1f}, {mean + half:+.1f}], {word}"
+
+
+def _unknown(path: Path) -> list[str]:
+    """What characters could be good for."""
+    if not path.exists():
+        return []
+    lines = [
+        "What characters can do that word vectors cannot is to read words that the training "
+        "captions have less than four times. Their share in the validation captions, in percent "
+        "(Chinese goes by single characters here, which are hardly ever new):",
+        "",
+        "| language | words without a vector | captions with one of them | words of more than 26 "
+        "letters, which LIWE cuts |",
+        "|---|---|---|---|",
+    ]
+    lines += [
+        f"| {row['language']} | {row['words']:.1f} | {row['captions']:.1f} | {row['longer']:.2f} |"
+        for row in _read(path)
+    ]
+    return [*lines, ""]
 
 
 def _longer(ledger: Ledger) -> list[str]:
