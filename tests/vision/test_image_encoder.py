@@ -34,9 +34,9 @@ POOLINGS = [None, MeanPooling(), AttentionPooling(channels=32, heads=4)]
 def test_cached_features_give_what_pixels_give(pooling: GridPooling | None) -> None:
     image_encoder = encoder(pooling).eval()
     assert image_encoder.dimension == 8
-    assert image_encoder.keeps == ("pooled" if pooling is None else "grid")
+    assert image_encoder.keeps == ("pooled" if pooling is None else "regions")
     cached = image_encoder.backbone_features(PIXELS)
-    assert cached.shape == ((3, 32) if pooling is None else (3, 32, 8, 8))
+    assert cached.shape == ((3, 32) if pooling is None else (3, 64, 32))
     embedding = image_encoder(PIXELS).embedding
     torch.testing.assert_close(embedding, image_encoder(cached).embedding)
     torch.testing.assert_close(embedding.norm(dim=1), torch.ones(3))

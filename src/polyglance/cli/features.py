@@ -183,11 +183,11 @@ def _store_of_backbone(records: Sequence[Record], name: str) -> FeatureStore:
     tower = load_tower(name)
     return _filled(
         records,
-        encode=lambda pixels: tower(pixels).grid,
+        encode=lambda pixels: tower(pixels).grid.flatten(2).mT.contiguous(),
         preprocessing=tower.preprocessing,
-        # that of a dual encoder over the same grid: training and export share one store
+        # that of a dual encoder over the same cells: training and export share one store
         fingerprint=combined_fingerprint(
-            state_fingerprint(tower), repr(tower.preprocessing), "grid"
+            state_fingerprint(tower), repr(tower.preprocessing), "regions"
         ),
     )
 

@@ -17,7 +17,7 @@ from polyglance.vision.localisation import Cells
 from polyglance.vision.pooling import GridPooling, MeanPooling
 from polyglance.vision.weldon import WeldonPooling
 
-Kept = Literal["grid", "regions", "pooled"]
+Kept = Literal["regions", "pooled"]
 
 PICTURES_PER_THREAD = 8
 """A frozen backbone on a CPU takes so many at once for each thread: their activations stay in the
@@ -87,8 +87,8 @@ class ImageEncoder(nn.Module, ABC):
             pixels: (batch, 3, height, width) uint8.
 
         Returns:
-            The grid (batch, channels, rows, columns), its cells as regions (batch, rows · columns,
-            channels) or the pooled vector (batch, channels), as ``keeps`` says.
+            The cells of the grid as regions (batch, rows · columns, channels), or the pooled vector
+            (batch, channels), as ``keeps`` says.
         """
         frozen = self.is_frozen
         few = len(pixels)
@@ -100,8 +100,6 @@ class ImageEncoder(nn.Module, ABC):
 
     def _kept(self, features: BackboneFeatures) -> Tensor:
         match self.keeps:
-            case "grid":
-                return features.grid
             case "regions":
                 return features.grid.flatten(2).mT.contiguous()
             case "pooled":
@@ -132,7 +130,7 @@ class PooledImageEncoder(ImageEncoder):
     def __init__(
         self, *, backbone: Backbone, pooling: GridPooling | None, head: ProjectionHead
     ) -> None:
-        keeps: Kept = "pooled" if pooling is None else "grid"
+        keeps: Kept = "pooled" if pooling is None else "regions"
         super().__init__(backbone=backbone, dimension=head.dimension, keeps=keeps)
         self.pooling = pooling
         self.head = head
@@ -145,15 +143,14 @@ class PooledImageEncoder(ImageEncoder):
         """Encode pixels (uint8) or the result of :meth:`backbone_features` (floating point).
 
         Args:
-            images: (batch, 3, height, width) uint8, (batch, channels, rows, columns),
-                (batch, channels), or regions from files (batch, regions, channels).
+            images: (batch, 3, height, width) uint8, (batch, regions, channels) or (batch,
+                channels).
         """
         kept = self.read(images)
-        if self.pooling is None:
-            pooled = mean_region(kept) if kept.dim() == 3 else kept  # (batch, channels)
+        if self.pooling is not None:
+            pooled = self.pooling(kept.mT[..., None])  # (batch, channels); places do not matter
         else:
-            grid = kept.mT[..., None] if kept.dim() == 3 else kept  # (batch, channels, …, …)
-            pooled = self.pooling(grid)  # (batch, channels)
+            pooled = mean_region(kept) if kept.dim() == 3 else kept  # (batch, channels)
         return Features(embedding=self.head(pooled))  # (batch, dimension)
 
     @property
