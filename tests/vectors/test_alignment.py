@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from polyglance.errors import ConfigError
 from polyglance.vectors.alignment import align, normalised
-from polyglance.vectors.dictionary import Lexicon
+from polyglance.vectors.dictionary import Translations
 from polyglance.vectors.joining import join
 from polyglance.vectors.procrustes import procrustes
 from polyglance.vectors.quality import induce
@@ -30,9 +30,9 @@ def space(vectors: Tensor, letter: str) -> WordSpace:
     return WordSpace([f"{letter}{row}" for row in range(len(vectors))], vectors)
 
 
-def pairs(count: int, *, asked: int | None = None) -> Lexicon:
+def pairs(count: int, *, asked: int | None = None) -> Translations:
     rows = torch.arange(count)
-    return Lexicon(torch.stack([rows, rows], dim=1), asked or count)
+    return Translations(torch.stack([rows, rows], dim=1), asked or count)
 
 
 # Procrustes -------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from polyglance.errors import ConfigError
-from polyglance.vectors.dictionary import Lexicon, identical_words, match, read_dictionary
+from polyglance.vectors.dictionary import Translations, identical_words, match, read_dictionary
 from polyglance.vectors.space import WordSpace
 
 # Entries as FreeDict's packages have them: numbered senses, notes, examples, references.
@@ -133,33 +133,41 @@ def test_words_are_looked_up_as_written_and_in_lower_case() -> None:
         ("run", "sich beeilen"),  # two words: never asked for
         ("Polish", "polnisch"),  # its own vector before that of "polish"
     ]
-    lexicon = match(
+    translations = match(
         entries,
         space("polish", "Polish", "dog", "cat"),
         space("hunde", "hund", "polnisch", "zebra"),
     )
-    assert lexicon.pairs.tolist() == [[1, 2], [2, 0], [2, 1]]
-    assert (lexicon.words, lexicon.asked) == (2, 4)
-    assert lexicon.coverage == 0.5
+    assert translations.pairs.tolist() == [[1, 2], [2, 0], [2, 1]]
+    assert (translations.words, translations.asked) == (2, 4)
+    assert translations.coverage == 0.5
 
 
 def test_no_entry_matches() -> None:
-    lexicon = match([("a", "b")], space("x"), space("y"))
-    assert (lexicon.pairs.shape, lexicon.words, lexicon.coverage) == ((0, 2), 0, 0.0)
+    translations = match([("a", "b")], space("x"), space("y"))
+    assert (translations.pairs.shape, translations.words, translations.coverage) == ((0, 2), 0, 0.0)
 
 
 def test_identical_words() -> None:
-    lexicon = identical_words(space("la", "2", "pizza"), space("pizza", "der", "2"))
-    assert lexicon.pairs.tolist() == [[1, 2], [2, 0]]
+    translations = identical_words(space("la", "2", "pizza"), space("pizza", "der", "2"))
+    assert translations.pairs.tolist() == [[1, 2], [2, 0]]
 
 
 def test_a_word_is_learned_from_or_measured_on_and_never_both() -> None:
     rows = torch.arange(50)
     pairs = torch.cat([torch.stack([rows, rows], 1), torch.stack([rows, rows + 1], 1)])
-    lexicon = Lexicon(pairs, 50)
-    learned, measured = lexicon.split(0.2, seed=3)
+    translations = Translations(pairs, 50)
+    learned, measured = translations.split(0.2, seed=3)
     assert (learned.words, measured.words) == (40, 10)
     assert (len(learned.pairs), len(measured.pairs)) == (80, 20)
     assert not set(learned.pairs[:, 0].tolist()) & set(measured.pairs[:, 0].tolist())
-    assert torch.equal(lexicon.split(0.2, seed=3)[1].pairs, measured.pairs)
-    assert not torch.equal(lexicon.split(0.2, seed=4)[1].pairs, measured.pairs)
+    assert torch.equal(translations.split(0.2, seed=3)[1].pairs, measured.pairs)
+    assert not torch.equal(translations.split(0.2, seed=4)[1].pairs, measured.pairs)
+
+
+def test_of_several_translations_the_most_frequent() -> None:
+    several = Translations(torch.tensor([[4, 9], [1, 5], [4, 2], [1, 7]]), 3)
+    first = several.most_frequent()
+    assert first.pairs.tolist() == [[1, 5], [4, 2]]
+    assert first.asked == 3
+    assert match([], space("a"), space("b")).most_frequent().words == 0

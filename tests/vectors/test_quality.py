@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from polyglance.errors import ConfigError
-from polyglance.vectors.dictionary import Lexicon
+from polyglance.vectors.dictionary import Translations
 from polyglance.vectors.quality import induce
 from polyglance.vectors.space import BilingualSpace, WordSpace
 
@@ -17,8 +17,8 @@ def circle(*degrees: float, letter: str) -> WordSpace:
     return WordSpace([f"{letter}{row}" for row in range(len(degrees))], vectors)
 
 
-def lexicon(*pairs: tuple[int, int], asked: int = 8) -> Lexicon:
-    return Lexicon(torch.tensor(pairs, dtype=torch.int64).reshape(-1, 2), asked)
+def translations(*pairs: tuple[int, int], asked: int = 8) -> Translations:
+    return Translations(torch.tensor(pairs, dtype=torch.int64).reshape(-1, 2), asked)
 
 
 SPACE = BilingualSpace(
@@ -29,7 +29,7 @@ SPACE = BilingualSpace(
 
 def test_a_translation_among_the_first() -> None:
     """s0 at 0°: t0, t1 … by nearness; s1: t12 at 91°; s2: t13, and t12 far behind."""
-    found = induce(SPACE, lexicon((0, 3), (0, 7), (1, 12), (2, 0)), method="cosine")
+    found = induce(SPACE, translations((0, 3), (0, 7), (1, 12), (2, 0)), method="cosine")
     assert found.words == 3
     assert found.candidates == 14
     assert found.coverage == 3 / 8
@@ -38,14 +38,14 @@ def test_a_translation_among_the_first() -> None:
 
 
 def test_several_translations_count_once() -> None:
-    found = induce(SPACE, lexicon((0, 0), (0, 1), (0, 2), (1, 13)), method="cosine")
+    found = induce(SPACE, translations((0, 0), (0, 1), (0, 2), (1, 13)), method="cosine")
     assert found.precision[1].percent == 50
     assert found.precision[10].percent == 50  # t13 is the farthest of s1
 
 
 def test_fewer_candidates_than_ranks() -> None:
     small = BilingualSpace(SPACE.source, circle(80, 100, letter="t"))
-    assert induce(small, lexicon((0, 1)), method="cosine").precision[10].percent == 100
+    assert induce(small, translations((0, 1)), method="cosine").precision[10].percent == 100
 
 
 def test_csls_looks_at_all_words() -> None:
@@ -53,20 +53,22 @@ def test_csls_looks_at_all_words() -> None:
     source = circle(0, 12, 170, 190, letter="s")
     target = circle(4, 22, 175, 185, letter="t")
     space = BilingualSpace(source, target)
-    wanted = lexicon((1, 1))
+    wanted = translations((1, 1))
     assert induce(space, wanted, method="cosine").precision[1].percent == 0
     assert induce(space, wanted, neighbours=2).precision[1].percent == 100
 
 
 def test_intervals() -> None:
-    share = induce(SPACE, lexicon((0, 0), (1, 12), (2, 13), (3, 0)), method="cosine").precision[1]
+    share = induce(
+        SPACE, translations((0, 0), (1, 12), (2, 13), (3, 0)), method="cosine"
+    ).precision[1]
     assert share.percent == 75
     assert (share.low, share.high) == pytest.approx((30.06, 95.44), abs=0.01)  # Wilson's, 3 of 4
-    certain = induce(SPACE, lexicon((0, 0)), method="cosine").precision[1]
+    certain = induce(SPACE, translations((0, 0)), method="cosine").precision[1]
     assert certain.high == 100
     assert 0 < certain.low < 50
 
 
 def test_nothing_to_ask() -> None:
     with pytest.raises(ConfigError, match="nothing can be measured"):
-        induce(SPACE, lexicon())
+        induce(SPACE, translations())

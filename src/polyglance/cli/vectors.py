@@ -11,7 +11,7 @@ import typer
 from polyglance.cli.vector_training import Output, Seed, check_output, train, written
 
 if TYPE_CHECKING:
-    from polyglance.vectors.dictionary import Lexicon
+    from polyglance.vectors.dictionary import Translations
     from polyglance.vectors.quality import Induction
     from polyglance.vectors.space import BilingualSpace, WordSpace
 
@@ -83,7 +83,7 @@ def align(
         raise typer.BadParameter("both files would be written under one name", param_hint="TARGET")
     check_output(output, source.parent, target.parent)
     words, meanings = _read(source, limit), _read(target, limit)
-    known, measured = _lexicon(dictionary, reverse_dictionary, words, meanings).split(
+    known, measured = _looked_up(dictionary, reverse_dictionary, words, meanings).split(
         held_out, seed=seed
     )
     if identical:
@@ -174,10 +174,10 @@ def evaluate(
             "them first",
             param_hint="TARGET",
         )
-    lexicon = _lexicon(dictionary, reverse_dictionary, words, meanings)
+    translations = _looked_up(dictionary, reverse_dictionary, words, meanings)
     if held_out is not None:
-        _, lexicon = lexicon.split(held_out, seed=seed)
-    found = _measure(BilingualSpace(words, meanings), lexicon)
+        _, translations = translations.split(held_out, seed=seed)
+    found = _measure(BilingualSpace(words, meanings), translations)
     if json is not None:
         _write_json(found, json)
 
@@ -191,42 +191,42 @@ def _read(path: Path, limit: int) -> WordSpace:
     return space
 
 
-def _lexicon(
+def _looked_up(
     forth: Sequence[Path] | None, back: Sequence[Path] | None, source: WordSpace, target: WordSpace
-) -> Lexicon:
+) -> Translations:
     from polyglance.vectors.dictionary import match, read_dictionary
 
     entries = [entry for path in forth or () for entry in read_dictionary(path)]
     entries += [entry for path in back or () for entry in read_dictionary(path, reverse=True)]
-    lexicon = match(entries, source, target)
+    translations = match(entries, source, target)
     if entries:
         typer.echo(
-            f"dictionary: {lexicon.words:,} of its {lexicon.asked:,} source words have a "
-            f"translation among the vectors ({lexicon.coverage:.1%}; they are "
-            f"{lexicon.words / len(source):.1%} of the source's)"
+            f"dictionary: {translations.words:,} of its {translations.asked:,} source words have a "
+            f"translation among the vectors ({translations.coverage:.1%}; they are "
+            f"{translations.words / len(source):.1%} of the source's)"
         )
-    return lexicon
+    return translations
 
 
 def _with_identical(
-    known: Lexicon, measured: Lexicon, source: WordSpace, target: WordSpace
-) -> Lexicon:
+    known: Translations, measured: Translations, source: WordSpace, target: WordSpace
+) -> Translations:
     """Pairs of words written alike on top, but none of a word that is measured on."""
     import torch
 
-    from polyglance.vectors.dictionary import Lexicon, identical_words
+    from polyglance.vectors.dictionary import Translations, identical_words
 
     alike = identical_words(source, target).pairs
     alike = alike[~torch.isin(alike[:, 0], measured.pairs[:, 0])]
-    return Lexicon(torch.unique(torch.cat([known.pairs, alike]), dim=0), known.asked)
+    return Translations(torch.unique(torch.cat([known.pairs, alike]), dim=0), known.asked)
 
 
-def _measure(space: BilingualSpace, lexicon: Lexicon) -> dict[str, Induction]:
+def _measure(space: BilingualSpace, translations: Translations) -> dict[str, Induction]:
     from polyglance.vectors.quality import induce
 
     found = {
-        "csls": induce(space, lexicon, method="csls"),
-        "cosine": induce(space, lexicon, method="cosine"),
+        "csls": induce(space, translations, method="csls"),
+        "cosine": induce(space, translations, method="cosine"),
     }
     first = found["csls"]
     typer.echo(f"measured on {first.words:,} words, among {first.candidates:,} candidates:")

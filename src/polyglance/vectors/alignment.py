@@ -6,9 +6,10 @@ CSLS are a better dictionary, and the map is fitted again. Which round is kept i
 a dictionary (section 3.2): how close frequent words lie to the translations that CSLS gives them.
 
 Deviations: vectors are brought to unit length, centred, and to unit length again before, without
-which rotations fit worse (Xing et al., NAACL 2015; Artetxe, Labaka and Agirre, EMNLP 2016); and
-the dictionary's own pairs stay among those of every round, so that refinement from small texts
-cannot wander off.
+which rotations fit worse (Xing et al., NAACL 2015; Artetxe, Labaka and Agirre, EMNLP 2016); of a
+word's several translations the most frequent one alone is fitted to, since general dictionaries
+list many that a text never means; and the dictionary's pairs stay among those of every round, so
+that refinement from small texts cannot wander off.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from torch.nn import functional
 
 from polyglance.errors import ConfigError
 from polyglance.vectors.csls import NEIGHBOURS, choose_by_csls, density
-from polyglance.vectors.dictionary import Lexicon
+from polyglance.vectors.dictionary import Translations
 from polyglance.vectors.procrustes import procrustes
 from polyglance.vectors.space import BilingualSpace, WordSpace
 
@@ -59,7 +60,7 @@ class Alignment:
 def align(
     source: WordSpace,
     target: WordSpace,
-    lexicon: Lexicon,
+    translations: Translations,
     *,
     refinements: int = 5,
     frequent: int = 10_000,
@@ -72,7 +73,7 @@ def align(
     Args:
         source: its words most frequent first.
         target: the same; only normalised.
-        lexicon: translations to begin with, by row.
+        translations: to begin with, by row; of a word's several the most frequent one counts.
         refinements: rounds after the first; the paper has five.
         frequent: words of each language that refinement and its criterion look at.
         neighbours: K of CSLS.
@@ -85,13 +86,14 @@ def align(
             f"vectors of {source.dimension} and of {target.dimension} numbers cannot be aligned; "
             "train both alike"
         )
-    if not len(lexicon.pairs):
+    if not len(translations.pairs):
         raise ConfigError(
             "no entry of the dictionary has its word and its translation among the vectors; are "
             "the languages in the right order?"
         )
     source, target = normalised(source), normalised(target)
-    pairs, rounds = lexicon.pairs, list[Round]()
+    known = translations.most_frequent().pairs
+    pairs, rounds = known, list[Round]()
     kept, kept_matrix = 0, torch.empty(0)
     for number in range(refinements + 1):
         matrix = procrustes(source.vectors[pairs[:, 0]], target.vectors[pairs[:, 1]])
@@ -103,7 +105,7 @@ def align(
         rounds.append(Round(len(pairs), criterion))
         if number == 0 or criterion > rounds[kept].criterion:
             kept, kept_matrix = number, matrix
-        pairs = torch.unique(torch.cat([lexicon.pairs, mutual]), dim=0)
+        pairs = torch.unique(torch.cat([known, mutual]), dim=0)
     space = BilingualSpace(source.turned(kept_matrix), target)
     return Alignment(space, kept_matrix, rounds, kept)
 

@@ -15,7 +15,7 @@ from polyglance.vectors.space import WordSpace
 
 
 @dataclass(frozen=True, slots=True)
-class Lexicon:
+class Translations:
     """The entries of a dictionary that two spaces have vectors for.
 
     Attributes:
@@ -37,7 +37,15 @@ class Lexicon:
         """The share of the dictionary's source words that are here."""
         return self.words / self.asked if self.asked else 0.0
 
-    def split(self, held_out: float, *, seed: int = 0) -> tuple[Lexicon, Lexicon]:
+    def most_frequent(self) -> Translations:
+        """Of each source word's translations the most frequent one alone."""
+        first: dict[int, int] = {}
+        for word, meaning in sorted(map(tuple, self.pairs.tolist())):
+            first.setdefault(word, meaning)
+        pairs = torch.tensor(list(first.items()), dtype=torch.int64).reshape(-1, 2)
+        return Translations(pairs, self.asked)
+
+    def split(self, held_out: float, *, seed: int = 0) -> tuple[Translations, Translations]:
         """Some source words with all their translations for learning, the others for measuring.
 
         Args:
@@ -50,7 +58,7 @@ class Lexicon:
         drawn = words[torch.randperm(len(words), generator=generator)[:count]]
         measured = torch.isin(self.pairs[:, 0], drawn)  # (pairs,)
         return tuple(  # type: ignore[return-value]
-            Lexicon(self.pairs[some], len(torch.unique(self.pairs[some][:, 0])))
+            Translations(self.pairs[some], len(torch.unique(self.pairs[some][:, 0])))
             for some in (~measured, measured)
         )
 
@@ -74,7 +82,7 @@ def read_dictionary(path: Path, *, reverse: bool = False) -> list[tuple[str, str
     return [(meaning, word) for word, meaning in entries] if reverse else entries
 
 
-def match(entries: Iterable[tuple[str, str]], source: WordSpace, target: WordSpace) -> Lexicon:
+def match(entries: Iterable[tuple[str, str]], source: WordSpace, target: WordSpace) -> Translations:
     """Look a dictionary's words up in two spaces.
 
     A word is looked up as it is written, then in lower case: dictionaries have German nouns with
@@ -91,17 +99,17 @@ def match(entries: Iterable[tuple[str, str]], source: WordSpace, target: WordSpa
         if row is not None and other is not None:
             found.add((row, other))
     pairs = torch.tensor(sorted(found), dtype=torch.int64).reshape(-1, 2)
-    return Lexicon(pairs, len(asked))
+    return Translations(pairs, len(asked))
 
 
-def identical_words(source: WordSpace, target: WordSpace) -> Lexicon:
+def identical_words(source: WordSpace, target: WordSpace) -> Translations:
     """The words that both languages write alike: a dictionary that costs nothing.
 
     Names, numbers and loans; Smith et al. (2017, section 2.4) align two spaces by them alone.
     """
     meanings = target.rows()
     pairs = [(row, meanings[word]) for word, row in source.rows().items() if word in meanings]
-    return Lexicon(torch.tensor(pairs, dtype=torch.int64).reshape(-1, 2), len(source))
+    return Translations(torch.tensor(pairs, dtype=torch.int64).reshape(-1, 2), len(source))
 
 
 def _row(rows: dict[str, int], word: str) -> int | None:

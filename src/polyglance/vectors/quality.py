@@ -15,7 +15,7 @@ import torch
 
 from polyglance.errors import ConfigError
 from polyglance.vectors.csls import NEIGHBOURS, Neighbours, choose_by_csls, density, nearest
-from polyglance.vectors.dictionary import Lexicon
+from polyglance.vectors.dictionary import Translations
 from polyglance.vectors.space import BilingualSpace
 
 Method = Literal["csls", "cosine"]
@@ -51,7 +51,7 @@ class Induction:
 
 def induce(
     space: BilingualSpace,
-    lexicon: Lexicon,
+    translations: Translations,
     *,
     method: Method = "csls",
     neighbours: int = NEIGHBOURS,
@@ -60,27 +60,27 @@ def induce(
 
     Args:
         space: both languages; CSLS looks at all words of each.
-        lexicon: translations that the space was not made with.
+        translations: translations that the space was not made with.
         method: by CSLS or by the cosine alone.
         neighbours: K of CSLS.
 
     Raises:
         ConfigError: the dictionary has no word that the space knows with a translation.
     """
-    if not len(lexicon.pairs):
+    if not len(translations.pairs):
         raise ConfigError(
             "no entry of the dictionary has its word and its translation among the vectors; "
             "nothing can be measured"
         )
-    asked, place = torch.unique(lexicon.pairs[:, 0], return_inverse=True)  # (words,), (pairs,)
+    asked, place = torch.unique(translations.pairs[:, 0], return_inverse=True)  # (words,), (pairs,)
     found = _found(space, asked, method, neighbours).rows  # (words, k)
-    right = (found[place] == lexicon.pairs[:, 1:]).int()  # (pairs, k)
+    right = (found[place] == translations.pairs[:, 1:]).int()  # (pairs, k)
     hits = torch.zeros(found.shape, dtype=torch.int32).index_add_(0, place, right)  # (words, k)
     ranks = hits.cumsum(dim=1) > 0  # (words, k): one among the first
     precision = {
         k: _share(int(ranks[:, min(k, ranks.shape[1]) - 1].sum()), len(asked)) for k in RANKS
     }
-    return Induction(precision, len(asked), len(space.target), lexicon.coverage)
+    return Induction(precision, len(asked), len(space.target), translations.coverage)
 
 
 def _found(
