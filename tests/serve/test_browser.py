@@ -89,6 +89,23 @@ def test_german_query_then_more_like_this_then_back(page: Any, address: str) -> 
     assert names(page)[0] == "green.png"
 
 
+def test_why_this_picture_and_back(page: Any) -> None:
+    search(page, "blau", "de")
+    page.get_by_role("heading", name="blau").wait_for()
+    tile = page.locator(".tile", has_text="mostly")
+    tile.hover()
+    tile.get_by_text("Why this?").click()
+    lit = page.get_by_alt_text("brightest where the model sees")
+    lit.wait_for()
+    assert lit.evaluate("async each => { await each.decode(); return each.naturalWidth }") == 48
+    assert len(names(page)) == 8  # in place, among the others
+    assert page.evaluate("document.activeElement.textContent").strip() == "Just the picture"
+
+    tile.get_by_text("Just the picture").click()
+    lit.wait_for(state="detached")
+    assert all_thumbnails_show(page)
+
+
 def test_reload_gives_the_same_page(page: Any) -> None:
     search(page, "bleu", "fr")
     page.get_by_role("heading", name="bleu").wait_for()
@@ -128,6 +145,11 @@ def test_without_javascript(browser: Any, address: str) -> None:
     assert names(page)[0] == "yellow.png"
     page.locator(".tile .like").first.click()
     page.get_by_role("heading", name="More like yellow.png").wait_for()
+    page.go_back()
+    page.locator(".tile .why").first.click()
+    page.get_by_role("heading", name="Why this picture? gelb").wait_for()
+    page.get_by_role("link", name="Back to all pictures").click()
+    page.get_by_role("heading", name="gelb").wait_for()
     context.close()
 
 
@@ -140,6 +162,9 @@ def test_colours_follow_the_system_and_stay_legible(
     page.goto(f"{address}/?q=rot")
     for selector in (".caption", ".chip", ".score", ".brand", "footer", ".search button"):
         assert contrast(page, selector) >= 4.5, selector
+    page.locator(".why").first.click()
+    page.locator(".why.shown").wait_for()
+    assert contrast(page, ".why.shown") >= 4.5
     paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert (luminance(paper) > 0.5) == (scheme == "light")
     context.close()
@@ -151,6 +176,7 @@ def test_narrow_screen_has_no_sideways_scrolling(browser: Any, address: str) -> 
     page.goto(f"{address}/?q=rot")
     assert page.evaluate("document.documentElement.scrollWidth") <= 320
     assert page.locator(".like").first.is_visible()
+    assert page.locator(".why").first.is_visible()
     context.close()
 
 

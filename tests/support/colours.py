@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from polyglance.vision.heat_map import HeatMap
 from polyglance.vision.preprocessing import Preprocessing
 
 PALETTE = {
@@ -44,6 +45,24 @@ class ColourEncoder:
     def __init__(self) -> None:
         self.pictures_encoded = 0
         self.texts_seen: list[tuple[str, object]] = []
+        self.explained: list[tuple[str, object]] = []
+        self.localises = True
+
+    def explain(self, image: Image.Image, text: str, *, language: str | None = None) -> HeatMap:
+        """Each of 16 × 16 places by whether its colour is among those that the text names."""
+        self.explained.append((text, language))
+        pixels = self.preprocessing(image.convert("RGB"))
+        places = pixels.reshape(3, -1).T[:, :, None, None]  # (places, 3, 1, 1)
+        asked = self.encode_texts([text], language=language)[0]
+        self.texts_seen.pop()
+        values = (self.encode_pixels(places) @ asked).reshape(pixels.shape[1:])
+        whole = self.encode_pixels(pixels[None])[0]
+        return HeatMap(
+            values=values,
+            visible=(0.0, 0.0, 1.0, 1.0),
+            score=float(whole @ asked),
+            language=language or "und",
+        )
 
     def require_embeddings(self) -> None:
         """It has them."""

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+    from PIL import Image
 
+    from polyglance.vision.heat_map import HeatMap
     from polyglance.vision.preprocessing import Preprocessing
 
 
@@ -25,6 +27,13 @@ class Encoder(Model, Protocol):
 
     languages: tuple[str, ...]
     preprocessing: Preprocessing
+
+    @property
+    def localises(self) -> bool:
+        """Whether :meth:`explain` works."""
+
+    def explain(self, image: Image.Image, text: str, *, language: str | None = None) -> HeatMap:
+        """Where in a picture a text is."""
 
     def require_embeddings(self) -> None:
         """Raise a ModelError where scores are no inner products, so that vectors are no use."""

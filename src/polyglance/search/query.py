@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import threading
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,9 @@ from polyglance.search.schema import Captions, stored_path
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from PIL import Image
+
+    from polyglance.vision.heat_map import HeatMap
 
 NOT_GIVEN = "und"  # BCP-47 for an undetermined language
 MAX_TOP = 1000
@@ -142,17 +146,44 @@ class Searcher:
         row = self.neighbours.row(picture_id) if _is_id(picture_id) else None
         return self._hit(Neighbour(row, 1.0)) if row else None
 
+    def compare(self, picture_id: str, query: Query) -> Hit:
+        """One picture of the collection as a hit, with its score for a query.
+
+        Raises:
+            QueryError: there is no such picture.
+            PictureError: the query's picture cannot be read.
+        """
+        hit = self.picture(picture_id)
+        embedding = None if hit is None else self.neighbours.embedding(picture_id)
+        if hit is None or embedding is None:
+            raise QueryError(f"there is no picture {picture_id!r} in this collection")
+        return replace(hit, score=float(embedding @ self.embed(query)))
+
+    @property
+    def explains(self) -> bool:
+        """Whether the model can say where in a picture a text is."""
+        return self.encoder.localises
+
+    def explain(self, picture: Image.Image, query: Query) -> HeatMap:
+        """Where in a picture the model sees the words of a query.
+
+        Raises:
+            QueryError: the query has no words.
+            ModelError: the model sees pictures only as a whole.
+        """
+        if query.text is None:
+            raise QueryError("only words can be looked for within a picture")
+        language = None if query.language == NOT_GIVEN else query.language
+        with self._encoding:
+            return self.encoder.explain(picture, query.text, language=language)
+
     def sample(self, count: int) -> list[Hit]:
         """Up to ``count`` pictures from all over the collection, always the same ones."""
         return [self._hit(Neighbour(row, 1.0)) for row in self.neighbours.sample(count)]
 
     def language_warning(self, language: str) -> str | None:
         """A sentence where the model was trained on known languages and this is none of them."""
-        trained_on = self.encoder.languages
-        primaries = {primary_language(tag) for tag in trained_on}
-        if not primaries or language == NOT_GIVEN or primary_language(language) in primaries:
-            return None
-        return f"the model was not trained on {language}, but on {', '.join(trained_on)}"
+        return language_warning(language, self.encoder.languages)
 
     def embed(self, query: Query) -> NDArray[np.float32]:
         """(dimension,) of unit length; for text and picture the direction of their sum."""
@@ -195,6 +226,14 @@ class Searcher:
             content=row["content"],
             captions=json.loads(row["captions"]) if row["captions"] else {},
         )
+
+
+def language_warning(language: str, trained_on: Sequence[str]) -> str | None:
+    """A sentence where a model was trained on known languages and this is none of them."""
+    primaries = {primary_language(tag) for tag in trained_on}
+    if not primaries or language == NOT_GIVEN or primary_language(language) in primaries:
+        return None
+    return f"the model was not trained on {language}, but on {', '.join(trained_on)}"
 
 
 def _is_id(text: str) -> bool:

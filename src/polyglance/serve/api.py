@@ -11,7 +11,9 @@ from fastapi import APIRouter, File, Form, HTTPException, UploadFile
 from fastapi import Query as Parameter
 from pydantic import BaseModel
 
+from polyglance.errors import PictureError
 from polyglance.search.query import MAX_CHARACTERS, Hit, Query, Searcher
+from polyglance.serve.why import Explainer, address_of_words
 
 MAX_TOP = 200
 
@@ -41,6 +43,29 @@ class Answer(BaseModel):
     milliseconds: float
 
 
+class Place(BaseModel):
+    """Where in a picture, as shares of its width from the left and of its height from the top."""
+
+    x: float
+    y: float
+
+
+class Explanation(BaseModel):
+    """A heat map. ``values`` are rows from the top; they compare places within one picture only.
+
+    ``visible`` is what of the picture the map covers: left, top, right and bottom as shares of its
+    sides. ``picture`` is the address of the picture with the map over it.
+    """
+
+    query: str
+    language: str
+    score: float
+    peak: Place
+    visible: tuple[float, float, float, float]
+    values: list[list[float]]
+    picture: str
+
+
 class About(BaseModel):
     """The collection and the model that filled it."""
 
@@ -53,7 +78,7 @@ class About(BaseModel):
     created: datetime
 
 
-def make_api(searcher: Searcher) -> APIRouter:
+def make_api(searcher: Searcher, explain: Explainer) -> APIRouter:
     """Routes below ``/api/v1``."""
     api = APIRouter(prefix="/api/v1")
 
@@ -80,6 +105,27 @@ def make_api(searcher: Searcher) -> APIRouter:
         if searcher.picture(picture_id) is None:
             raise HTTPException(404, "there is no such picture in this collection")
         return _answer(None, lambda: searcher.similar(picture_id, top=top))
+
+    @api.get("/explain/{picture_id}")
+    def explain_picture(picture_id: str, q: Words, language: Language = None) -> Explanation:
+        """Say where in a picture of the collection the words are."""
+        hit = searcher.picture(picture_id)
+        if hit is None:
+            raise HTTPException(404, "there is no such picture in this collection")
+        query = Query.of(q, language=language)
+        try:
+            heat = explain(hit, query).heat
+        except PictureError:
+            raise HTTPException(404, "the picture's file is gone or unreadable") from None
+        return Explanation(
+            query=query.text or "",
+            language=query.language,
+            score=round(heat.score, 6),
+            peak=Place(x=heat.peak.x, y=heat.peak.y),
+            visible=heat.visible,
+            values=heat.values.tolist(),
+            picture=f"/heat/{hit.id}?{address_of_words(query)}",
+        )
 
     @api.get("/collection")
     def collection() -> About:

@@ -15,6 +15,7 @@ from polyglance.serve.api import make_api
 from polyglance.serve.pages import STATIC, make_pages
 from polyglance.serve.protection import Protection
 from polyglance.serve.thumbnails import Thumbnails
+from polyglance.serve.why import make_explainer
 
 THUMBNAIL_SIDE = 480  # twice the size of a tile, for dense screens
 PREVIEW_SIDE = 1600
@@ -46,8 +47,9 @@ def create_app(
     app.state.searcher = searcher
     app.add_middleware(Protection, local_only=local_only)
     app.add_exception_handler(PolyglanceError, _as_json)
-    app.include_router(make_api(searcher))
-    app.include_router(make_pages(searcher))
+    explain = make_explainer(searcher)
+    app.include_router(make_api(searcher, explain))
+    app.include_router(make_pages(searcher, explain))
     _add_pictures(app, searcher)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     return app

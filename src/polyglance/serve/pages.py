@@ -15,7 +15,9 @@ from jinja2 import Environment, PackageLoader, select_autoescape
 from polyglance.errors import PolyglanceError
 from polyglance.search.query import NOT_GIVEN, Hit, Query, Searcher
 from polyglance.serve.api import thumbnail_address
+from polyglance.serve.fragments import as_fragment, wants_fragment
 from polyglance.serve.languages import native_name
+from polyglance.serve.why import Explainer, address_of_words, make_why
 
 HITS_SHOWN = 60
 SAMPLES_SHOWN = 24
@@ -34,6 +36,7 @@ class View:
         hits: best first.
         samples: pictures to look at where nothing was asked.
         milliseconds: that the search took.
+        words: the query's part of an address, where the model can say why it found a picture.
         warning: about the language.
         error: for the user, instead of hits.
     """
@@ -46,14 +49,16 @@ class View:
     hits: list[Hit] = field(default_factory=list)
     samples: list[Hit] = field(default_factory=list)
     milliseconds: float = 0.0
+    words: str = ""
     warning: str | None = None
     error: str | None = None
 
 
-def make_pages(searcher: Searcher) -> APIRouter:
-    """The page at ``/``."""
+def make_pages(searcher: Searcher, explain: Explainer) -> APIRouter:
+    """The page at ``/``, and those that say why a picture was found."""
     pages = APIRouter(include_in_schema=False)
     templates = Jinja2Templates(env=_environment())
+    pages.include_router(make_why(searcher, explain, templates))
 
     def render(request: Request, view: View) -> Response:
         status = 200 if view.error is None else 400
@@ -62,11 +67,8 @@ def make_pages(searcher: Searcher) -> APIRouter:
             "languages": _choices(searcher, view.language),
             "pictures": len(searcher.collection),
         }
-        name = "results.html" if _wants_fragment(request) else "page.html"
-        response = templates.TemplateResponse(request, name, context, status_code=status)
-        response.headers["vary"] = "HX-Request, HX-History-Restore-Request"
-        response.headers["cache-control"] = "no-store"
-        return response
+        name = "results.html" if wants_fragment(request) else "page.html"
+        return as_fragment(templates.TemplateResponse(request, name, context, status_code=status))
 
     @pages.get("/")
     def look(request: Request, q: str = "", language: str = "", like: str = "") -> Response:
@@ -110,6 +112,7 @@ def _find(searcher: Searcher, view: View, *, image: bytes | None) -> list[Hit]:
     query = Query.of(view.text, language=view.language, image=image)
     if query.text is not None:
         view.spoken = query.language
+        view.words = address_of_words(query) if searcher.explains else ""
         view.warning = searcher.language_warning(query.language)
     return searcher.search(query, top=HITS_SHOWN)
 
@@ -117,11 +120,6 @@ def _find(searcher: Searcher, view: View, *, image: bytes | None) -> list[Hit]:
 def _find_like(searcher: Searcher, view: View, picture_id: str) -> list[Hit]:
     view.like = searcher.picture(picture_id)
     return searcher.similar(picture_id, top=HITS_SHOWN)
-
-
-def _wants_fragment(request: Request) -> bool:
-    headers = request.headers
-    return "hx-request" in headers and "hx-history-restore-request" not in headers
 
 
 def _choices(searcher: Searcher, chosen: str) -> list[tuple[str, str]]:

@@ -107,7 +107,7 @@ class System(nn.Module, ABC):
                 texts = replace(texts, embedding=strongest(texts.embedding, cells.strongest))
             parts = cells.vectors.flatten(0, 1)  # (images · cells, dim)
             scores = self.score(Features(parts, tokens=parts[:, None]), texts)
-            scores = scores.float().unflatten(0, cells.vectors.shape[:2])  # (images, cells, texts)
+            scores = scores.float().view(*cells.vectors.shape[:2], -1)  # (images, cells, texts)
             return smooth(cells.paint(scores.mT))
 
     @abstractmethod

@@ -55,7 +55,7 @@ class Cells:
             (batch, texts, rows, columns).
         """
         if self.boxes is None:
-            return scores.unflatten(2, self.shape)
+            return scores.reshape(*scores.shape[:2], *self.shape)
         return paint_boxes(scores, self.boxes, side=CANVAS)
 
 

@@ -83,4 +83,5 @@ class AttentionPooling(GridPooling):
 
     def _by_head(self, grid: Tensor) -> Tensor:
         """(batch, channels, rows, columns) → (batch, heads, channels / heads, rows, columns)."""
-        return grid.unflatten(1, (self.heads, -1))
+        batch, channels, rows, columns = grid.shape
+        return grid.reshape(batch, self.heads, channels // self.heads, rows, columns)

@@ -53,7 +53,8 @@ class WeldonPooling(GridPooling):
 
         Their mean is not the pooled vector: a cell may count for one channel and not for another.
         """
-        return self._convolved(grid).unflatten(2, grid.shape[2:])
+        batch, _, rows, columns = grid.shape
+        return self._convolved(grid).reshape(batch, -1, rows, columns)
 
     def _convolved(self, grid: Tensor) -> Tensor:
         """(batch, channels, rows, columns) → (batch, output_channels, rows · columns).
