@@ -80,7 +80,7 @@ def test_a_head_with_a_hidden_layer_sees_each_cell_alone() -> None:
         cells = encoder.cells(PIXELS)
         grid = encoder.backbone(PIXELS).grid
         for cell in (0, 9, 63):
-            alone = encoder(grid[:, :, cell // 8, cell % 8, None, None]).embedding
+            alone = encoder(grid[:, None, :, cell // 8, cell % 8]).embedding  # of one region
             found = torch.nn.functional.normalize(cells.vectors[:, cell], dim=1)
             torch.testing.assert_close(found, alone)
 
