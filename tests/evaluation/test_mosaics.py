@@ -115,8 +115,13 @@ def test_quarters(shape: tuple[int, int], place: tuple[int, int], expected: int 
     assert hottest_quarter(heat) == expected
 
 
-def test_a_constant_map_points_nowhere() -> None:
+def test_maxima_that_are_shared_must_lie_in_one_quarter() -> None:
     assert hottest_quarter(np.ones((4, 4), np.float32)) is None
+    heat = np.zeros((4, 4), np.float32)
+    heat[2:, 0] = 1
+    assert hottest_quarter(heat) == 2
+    heat[1, 0] = 1
+    assert hottest_quarter(heat) is None
 
 
 def test_the_report_keeps_it() -> None:

@@ -7,8 +7,8 @@ the maximum of the heat map lies in that picture's quarter. Chance is one in fou
 pointing game (Zhang et al., "Top-down neural attention by excitation backprop", ECCV 2016,
 section 4.1) with quarters for boxes, so that a caption in any language can be asked.
 
-A maximum that another place shares, or in a cell that is cut by the border of quarters, is wrong: a
-constant map scores zero.
+A maximum that a place in another quarter shares, or in a cell that the border of quarters cuts, is
+wrong: a constant map scores zero.
 """
 
 from __future__ import annotations
@@ -110,16 +110,14 @@ def measure_pointing(
 def hottest_quarter(heat: NDArray[np.float32]) -> int | None:
     """The quarter, row by row, that (rows, columns) is highest in; ``None`` where in no single one.
 
-    That is: where the maximum is not unique, or its cell is cut by the border of two quarters.
+    That is: where several quarters share the maximum, or its cell is cut by their border.
     """
-    rows, columns = heat.shape
-    places = np.argwhere(heat == heat.max())
-    if len(places) != 1:
+    sides = np.array(heat.shape)
+    places = np.argwhere(heat == heat.max())  # (places, 2)
+    if (2 * places + 1 == sides).any():
         return None
-    row, column = places[0].tolist()
-    if 2 * row + 1 == rows or 2 * column + 1 == columns:
-        return None
-    return 2 * int(2 * row >= rows) + int(2 * column >= columns)
+    quarters = np.unique((2 * places >= sides) @ [2, 1])
+    return int(quarters[0]) if len(quarters) == 1 else None
 
 
 def _mosaics(

@@ -35,6 +35,7 @@ from polyglance.systems.int8 import restore_rows
 from polyglance.text.mini_heads import MiniTextHeads
 from polyglance.text.ngrams import hash_ngrams, pad
 from polyglance.text.sentence import Embedder
+from polyglance.unit import LEAST_LENGTH
 from polyglance.vision.base import Backbone
 from polyglance.vision.caption_head import CaptionHead
 from polyglance.vision.class_names import ClassNames
@@ -156,17 +157,21 @@ class Mini(System):
         return True
 
     def cells(self, pixels: Tensor) -> Cells:
-        """Each cell of the grid as a picture of its own, pooled and classified by itself.
+        """Each cell of the grid as a picture of its own, times how much it shows.
 
-        On mosaics of photos the maximum lies in the right one as often as when windows of several
-        cells are encoded, which takes longer, and a little more often than when all cells share
-        the class names of the whole picture.
+        The heads do not ask how long a cell's vector is; here each counts by it, against their
+        mean. Cells of objects are longer than those of lawns and skies. In training photos the
+        maximum for an object's name then lies in a detector's boxes 76 % of the time in five
+        languages, against 55 % without (by chance 13 %); on mosaics, where a background tells one
+        photo from another as well as an object does, it costs five points.
         """
         grid = self.backbone(pixels).grid  # (batch, channels, rows, columns)
         batch, _, rows, columns = grid.shape
         alone = grid.flatten(2).mT.flatten(0, 1)[..., None, None]  # (batch · cells, channels, 1, 1)
         embedding = self.encode_images(alone).embedding  # (batch · cells, dimension)
-        return Cells(embedding.view(batch, rows * columns, -1), shape=(rows, columns))
+        length = grid.norm(dim=1).view(batch, rows * columns, 1)
+        share = length / length.mean(1, keepdim=True).clamp(min=LEAST_LENGTH)
+        return Cells(embedding.view(batch, rows * columns, -1) * share, shape=(rows, columns))
 
     def training_step(self, batch: Batch) -> dict[str, Tensor]:
         """The contrastive loss over the joined embeddings."""

@@ -24,7 +24,7 @@ MAP_SIZE = 448
 CANVAS = 28
 """Rows and columns of a map that boxes are painted on."""
 
-SPREAD = 1 / 14
+SPREAD = 1 / 20
 """A map is blurred by a Gaussian whose deviation is this share of the map's side."""
 
 
