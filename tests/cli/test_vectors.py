@@ -203,13 +203,41 @@ def test_train_fasttext(texts: Path) -> None:
     assert (subwords.minimum, subwords.maximum, len(subwords.buckets)) == (2, 3, 50)
 
 
+BOTH = ("--language", "en", "--language", "de", "--algorithm", "bivec")
+
+
+@pytest.mark.parametrize("links", [(), ("--links", "position"), ("--alignments", "links.txt")])
+def test_train_bivec(texts: Path, monkeypatch: pytest.MonkeyPatch, links: tuple[str, ...]) -> None:
+    monkeypatch.chdir(texts)
+    Path("links.txt").write_text("0-0 1-1 2-2 3-3 4-4 5-5\n" * 200)
+    output = run("train", "en.txt", "de.txt", *BOTH, *links, *SMALL, "--output", "both")
+    assert "200 pairs of sentences" in output
+    words, numbers = read_vectors(Path("both/en.vec"))
+    others, _ = read_vectors(Path("both/de.vec"))
+    assert numbers.shape == (30, 8)
+    assert set(others) == {f"{word}e" for word in words}
+
+
+def test_alignments_of_other_texts_are_told(texts: Path) -> None:
+    (texts / "links.txt").write_text("0-0\n")
+    files = (texts / "en.txt", texts / "de.txt", "--alignments", texts / "links.txt")
+    with pytest.raises(ConfigError, match=r"links\.txt: 1 lines for 200"):
+        run("train", *files, *BOTH, "--output", texts / "both")
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["en.txt", "--language", "en", "--language", "de"], "word2vec reads one language"),
+        (["en.txt", "--language", "en", "--alignments", "a"], "no use for --alignments"),
         (
             ["en.txt", "--language", "en", "--algorithm", "fasttext", "--ngrams", "3", "2"],
             "from a short length",
+        ),
+        (["en.txt", "--language", "en", "--algorithm", "bivec"], "bivec reads two texts"),
+        (
+            ["en.txt", "de.txt", "--algorithm", "bivec", "--language", "en", "--language", "en"],
+            "two tags",
         ),
     ],
 )

@@ -18,6 +18,14 @@ class Algorithm(StrEnum):
 
     WORD2VEC = "word2vec"
     FASTTEXT = "fasttext"
+    BIVEC = "bivec"
+
+
+class Links(StrEnum):
+    """How bivec finds which word translates which, where no file says so."""
+
+    MODEL1 = "model1"
+    POSITION = "position"
 
 
 Output = Annotated[
@@ -31,14 +39,15 @@ def train(
         list[Path],
         typer.Argument(
             metavar="TEXT…",
-            help="Plain text, a sentence a line.",
+            help="Plain text, a sentence a line. For bivec two files, a sentence and its "
+            "translation in the same line.",
         ),
     ],
     language: Annotated[
         list[str],
         typer.Option(
             metavar="TAG",
-            help="Of the texts, as in de.",
+            help="Of the texts, as in de; for bivec twice, in the order of the files.",
         ),
     ],
     output: Output,
@@ -60,13 +69,38 @@ def train(
     buckets: Annotated[
         int, typer.Option(min=1, help="For fasttext: that n-grams are hashed into.")
     ] = 100_000,
+    alignments: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="For bivec: which word translates which, a line a sentence, as fast_align and "
+            "bivec write it.",
+        ),
+    ] = None,
+    links: Annotated[
+        Links,
+        typer.Option(
+            help="For bivec without --alignments: found in the texts by IBM model 1, or by "
+            "position in the sentence."
+        ),
+    ] = Links.MODEL1,
+    bilingual_weight: Annotated[
+        float, typer.Option(min=0.0, help="For bivec: of predicting across languages.")
+    ] = 1.0,
 ) -> None:
     """Train word vectors from text: FOLDER/TAG.vec; for fasttext a model, FOLDER/TAG.bin, too.
 
-    word2vec and fasttext read one language and need `pip install 'polyglance[vectors]'`.
+    word2vec and fasttext read one language and need `pip install 'polyglance[vectors]'`. bivec
+    reads two and puts both in one space.
     """
-    _check(len(language) == 1, f"{algorithm} reads one language")
-    _check(1 <= ngrams[0] <= ngrams[1], "n-grams go from a short length to a longer one")
+    if algorithm is Algorithm.BIVEC:
+        _check(len(texts) == len(language) == 2, "bivec reads two texts, of a language each")
+        _check(language[0] != language[1], "bivec's two languages have two tags")
+        _check(workers == 1, "bivec has no use for --workers")
+    else:
+        _check(len(language) == 1, f"{algorithm} reads one language")
+        _check(alignments is None, f"{algorithm} has no use for --alignments")
+        _check(1 <= ngrams[0] <= ngrams[1], "n-grams go from a short length to a longer one")
     check_output(output)
     from polyglance.vectors.training import TrainingOptions
 
@@ -79,8 +113,11 @@ def train(
         seed=seed,
         workers=workers,
     )
-    model = output / f"{language[0]}.bin" if algorithm is Algorithm.FASTTEXT else None
-    _monolingual(texts, language[0], output, options, ngrams, buckets, model)
+    if algorithm is Algorithm.BIVEC:
+        _bivec(texts, language, output, options, alignments or links, bilingual_weight)
+    else:
+        model = output / f"{language[0]}.bin" if algorithm is Algorithm.FASTTEXT else None
+        _monolingual(texts, language[0], output, options, ngrams, buckets, model)
 
 
 def check_output(folder: Path, *read: Path) -> None:
@@ -124,12 +161,8 @@ def _monolingual(
     sentences = read_sentences(texts, language=tag)
     typer.echo(f"{len(sentences):,} sentences, {sum(map(len, sentences)):,} words")
     with track("epochs", options.epochs) as advance:
-
-        def after_epoch() -> None:
-            advance(1)
-
         if model is None:
-            space = train_word2vec(sentences, options, after_epoch=after_epoch)
+            space = train_word2vec(sentences, options, after_epoch=lambda: advance(1))
         else:
             shortest, longest = ngrams
             space = train_fasttext(
@@ -139,7 +172,44 @@ def _monolingual(
                 maximum=longest,
                 buckets=buckets,
                 model=model,
-                after_epoch=after_epoch,
+                after_epoch=lambda: advance(1),
             )
             typer.echo(f"{model}: n-grams for words that the text has not")
     written(output, tag, space)
+
+
+def _bivec(
+    texts: list[Path],
+    tags: list[str],
+    output: Path,
+    options: TrainingOptions,
+    alignments: Path | Links,
+    bilingual_weight: float,
+) -> None:
+    from polyglance.progress import track
+    from polyglance.vectors.bivec import train_bivec
+    from polyglance.vectors.corpus import read_parallel
+    from polyglance.vectors.ibm1 import align_words
+    from polyglance.vectors.word_alignments import read_alignments
+
+    pairs = read_parallel(texts[0], texts[1], languages=(tags[0], tags[1]))
+    typer.echo(f"{len(pairs):,} pairs of sentences")
+    if isinstance(alignments, Path):
+        linked = read_alignments(alignments, pairs)
+    else:
+        linked = align_words(pairs) if alignments is Links.MODEL1 else None
+    with track("epochs", options.epochs) as advance:
+        space = train_bivec(
+            pairs,
+            dimension=options.dimension,
+            window=options.window,
+            negatives=options.negatives,
+            epochs=options.epochs,
+            min_count=options.min_count,
+            alignments=linked,
+            bilingual_weight=bilingual_weight,
+            seed=options.seed,
+            after_epoch=lambda: advance(1),
+        )
+    for tag, half in zip(tags, (space.source, space.target), strict=True):
+        written(output, tag, half)
