@@ -100,7 +100,7 @@ def test_cached_grids_and_pixels_give_the_same(system: Mini) -> None:
     torch.testing.assert_close(direct, cached)
 
 
-def test_a_cell_is_a_picture_of_its_own_by_how_much_it_shows(system: Mini) -> None:
+def test_a_cell_is_a_picture_of_its_own(system: Mini) -> None:
     pixels = torch.randint(0, 256, (2, 3, 256, 320), dtype=torch.uint8)
     with torch.no_grad():
         cells = system.cells(pixels)
@@ -108,14 +108,30 @@ def test_a_cell_is_a_picture_of_its_own_by_how_much_it_shows(system: Mini) -> No
         alone = system.encode_images(grid[:, :, 5:6, 7:8]).embedding
     assert system.localises
     assert cells.shape == (8, 10)
-    lengths = [[float(cell.norm()) for cell in picture.flatten(1).T] for picture in grid]
+    torch.testing.assert_close(cells.vectors[:, 5 * 10 + 7], alone)
+    assert cells.weights is not None
     for picture in range(2):
-        share = lengths[picture][5 * 10 + 7] / (sum(lengths[picture]) / 80)
-        torch.testing.assert_close(cells.vectors[picture, 5 * 10 + 7], alone[picture] * share)
-    texts = system.encode_texts(system.prepare_texts(["a dog", "pes"], ["en", "cs"]))
+        length = sum(float(each) ** 2 for each in grid[picture, :, 5, 7]) ** 0.5
+        assert float(cells.weights[picture, 5 * 10 + 7]) == pytest.approx(length**0.5, rel=1e-4)
+
+
+def test_a_cell_counts_by_how_much_it_shows(system: Mini, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("polyglance.systems.base.smooth", lambda maps: maps)
+    pixels = torch.randint(0, 256, (2, 3, 256, 320), dtype=torch.uint8)
+    with torch.no_grad():
+        texts = system.encode_texts(system.prepare_texts(["a dog", "pes"], ["en", "cs"]))
+        cells = system.cells(pixels)
     heat = system.heat(pixels, texts)
     assert heat.shape == (2, 2, 8, 10)
-    assert (heat.flatten(2).std(2) > 1e-6).all()
+    assert cells.weights is not None
+    for picture in range(2):
+        for text in range(2):
+            scores = [float(cell @ texts.embedding[text]) for cell in cells.vectors[picture]]
+            for place in (0, 33, 79):
+                weight = float(cells.weights[picture, place])
+                expected = (scores[place] - min(scores)) * weight
+                found = float(heat[picture, text, place // 10, place % 10])
+                assert found == pytest.approx(expected, rel=1e-3, abs=1e-4)
 
 
 def test_an_embedding_depends_neither_on_its_batch_nor_on_a_tag(system: Mini) -> None:

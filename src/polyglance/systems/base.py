@@ -108,7 +108,7 @@ class System(nn.Module, ABC):
             parts = cells.vectors.flatten(0, 1)  # (images · cells, dim)
             scores = self.score(Features(parts, tokens=parts[:, None]), texts)
             scores = scores.float().view(*cells.vectors.shape[:2], -1)  # (images, cells, texts)
-            return smooth(cells.paint(scores.mT))
+            return smooth(cells.paint(cells.weigh(scores.mT)))
 
     @abstractmethod
     def training_step(self, batch: Batch) -> dict[str, Tensor]:

@@ -35,7 +35,6 @@ from polyglance.systems.int8 import restore_rows
 from polyglance.text.mini_heads import MiniTextHeads
 from polyglance.text.ngrams import hash_ngrams, pad
 from polyglance.text.sentence import Embedder
-from polyglance.unit import LEAST_LENGTH
 from polyglance.vision.base import Backbone
 from polyglance.vision.caption_head import CaptionHead
 from polyglance.vision.class_names import ClassNames
@@ -157,21 +156,23 @@ class Mini(System):
         return True
 
     def cells(self, pixels: Tensor) -> Cells:
-        """Each cell of the grid as a picture of its own, times how much it shows.
+        """Each cell of the grid as a picture of its own, weighed by how much it shows.
 
-        The heads do not ask how long a cell's vector is; here each counts by it, against their
-        mean. Cells of objects are longer than those of lawns and skies. In training photos the
-        maximum for an object's name then lies in a detector's boxes 76 % of the time in five
+        The heads do not ask how long a cell's vector is, but cells of objects are longer than those
+        of lawns and skies: here each counts by the root of its length. In training photos the
+        maximum for an object's name then lies in a detector's boxes 77 % of the time in five
         languages, against 55 % without (by chance 13 %); on mosaics, where a background tells one
-        photo from another as well as an object does, it costs five points.
+        photo from another as well as an object does, it costs some points.
         """
         grid = self.backbone(pixels).grid  # (batch, channels, rows, columns)
         batch, _, rows, columns = grid.shape
         alone = grid.flatten(2).mT.flatten(0, 1)[..., None, None]  # (batch · cells, channels, 1, 1)
         embedding = self.encode_images(alone).embedding  # (batch · cells, dimension)
-        length = grid.norm(dim=1).view(batch, rows * columns, 1)
-        share = length / length.mean(1, keepdim=True).clamp(min=LEAST_LENGTH)
-        return Cells(embedding.view(batch, rows * columns, -1) * share, shape=(rows, columns))
+        return Cells(
+            vectors=embedding.view(batch, rows * columns, -1),
+            shape=(rows, columns),
+            weights=grid.norm(dim=1).flatten(1).sqrt(),  # (batch, cells)
+        )
 
     def training_step(self, batch: Batch) -> dict[str, Tensor]:
         """The contrastive loss over the joined embeddings."""

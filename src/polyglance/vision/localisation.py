@@ -38,12 +38,21 @@ class Cells:
         boxes: (batch, cells, 4), left, top, right, bottom as shares of the picture's sides, where
             the cells are no grid; a box without area is padding.
         strongest: how many of a text's dimensions the cells are compared in; ``None`` for all.
+        weights: (batch, cells), how much each of them shows of anything, for encoders whose vectors
+            do not tell; what a cell scores above the lowest is multiplied by it.
     """
 
     vectors: Tensor
     shape: tuple[int, int]
     boxes: Tensor | None = None
     strongest: int | None = None
+    weights: Tensor | None = None
+
+    def weigh(self, scores: Tensor) -> Tensor:
+        """(batch, texts, cells) → the same, weighed if there are weights."""
+        if self.weights is None:
+            return scores
+        return (scores - scores.amin(2, keepdim=True)) * self.weights[:, None]
 
     def paint(self, scores: Tensor) -> Tensor:
         """Put what belongs to each cell where it is.
