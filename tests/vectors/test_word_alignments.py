@@ -113,7 +113,7 @@ def test_our_aligner_against_loops() -> None:
             links.append({link if way == 0 else (link[1], link[0]) for link in best})
         return links
 
-    expected = [sorted(map(list, one & two)) for one, two in zip(chosen(0), chosen(1), strict=True)]
+    expected = [sorted(map(list, one | two)) for one, two in zip(chosen(0), chosen(1), strict=True)]
     assert [links.tolist() for links in align_words(pairs, rounds=2, tension=4.0)] == expected
 
 

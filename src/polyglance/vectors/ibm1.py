@@ -21,11 +21,11 @@ def align_words(pairs: Pairs, *, rounds: int = ROUNDS, tension: float = TENSION)
     the translation of one source word e of its sentence, by t(f | e), which expectation
     maximisation finds. Where in the sentence does not matter to model 1; here a word i of m prefers
     to translate one near j = i · n / m, by exp(−tension · |i/m − j/n|) (Dyer et al., NAACL 2013,
-    section 2, with the tension fixed). A word is linked to a translation if it is the likeliest
-    one of it, in one direction *and* in the other: few links and right ones.
+    section 2, with the tension fixed). Each word of either side is linked to its likeliest one of
+    the other. Links that both directions find alone would be surer; but BiVec learns more from all
+    of them.
 
-    Deviation from both: there is no empty word; what translates nothing loses its links to the
-    second direction.
+    Deviation from both: there is no empty word; whatever translates nothing is linked as well.
 
     Time and memory grow with the sum of m · n, 60 bytes each; for millions of sentences use
     fast_align and :func:`~polyglance.vectors.word_alignments.read_alignments`.
@@ -42,9 +42,9 @@ def align_words(pairs: Pairs, *, rounds: int = ROUNDS, tension: float = TENSION)
     near = torch.exp(-tension * cells.distance)
     forth = _likeliest(cells.entry, cells.entries[:, 0], cells.target, near, rounds=rounds)
     back = _likeliest(cells.entry, cells.entries[:, 1], cells.source, near, rounds=rounds)
-    agreed = forth & back
-    links = torch.stack([cells.source_place, cells.target_place], dim=1)[agreed]  # (links, 2)
-    counts = torch.bincount(cells.pair[agreed], minlength=len(pairs))
+    likely = forth | back  # (cells,)
+    links = torch.stack([cells.source_place, cells.target_place], dim=1)[likely]  # (links, 2)
+    counts = torch.bincount(cells.pair[likely], minlength=len(pairs))
     return list(links.tensor_split(counts.cumsum(0)[:-1]))
 
 
