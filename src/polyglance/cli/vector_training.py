@@ -190,14 +190,15 @@ def _bivec(
     from polyglance.vectors.bivec import train_bivec
     from polyglance.vectors.corpus import read_parallel
     from polyglance.vectors.ibm1 import align_words
-    from polyglance.vectors.word_alignments import read_alignments
+    from polyglance.vectors.word_alignments import monotonic_alignments, read_alignments
 
     pairs = read_parallel(texts[0], texts[1], languages=(tags[0], tags[1]))
     typer.echo(f"{len(pairs):,} pairs of sentences")
-    if isinstance(alignments, Path):
-        linked = read_alignments(alignments, pairs)
+    if isinstance(alignments, Links):
+        find = align_words if alignments is Links.MODEL1 else monotonic_alignments
+        linked = find(pairs)
     else:
-        linked = align_words(pairs) if alignments is Links.MODEL1 else None
+        linked = read_alignments(alignments, pairs)
     with track("epochs", options.epochs) as advance:
         space = train_bivec(
             pairs,
