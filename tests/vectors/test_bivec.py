@@ -187,3 +187,8 @@ def test_what_does_not_fit_is_refused() -> None:
         train_bivec(toy(5), alignments=[LINKS])
     with pytest.raises(ConfigError, match="sentence pair 3: its alignment names a word"):
         train_bivec(toy(5), alignments=[LINKS, LINKS, LINKS + 1, LINKS, LINKS])
+
+
+def test_batches_without_a_word_left_teach_nothing() -> None:
+    space = train_bivec(toy(5), dimension=4, epochs=2, subsample=1e-12)
+    assert space.source.vectors.abs().max() <= 1 / 8  # as drawn

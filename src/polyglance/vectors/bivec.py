@@ -76,7 +76,7 @@ def train_bivec(
     total = split + len(vocabularies[1].words)
     model = SkipGram(words=total, dimension=dimension, generator=generator)
     kept = [_kept_share(vocabulary.counts, subsample) for vocabulary in vocabularies]
-    noise = [_Noise(vocabulary.counts) for vocabulary in vocabularies]
+    noises = [_Noise(vocabulary.counts) for vocabulary in vocabularies]
     steps, step = epochs * -(-len(pairs) // BATCH), 0
     for _ in range(epochs):
         text = _thinned(bitext, kept, generator)
@@ -85,18 +85,12 @@ def train_bivec(
             target, target_there = text.target.padded(chosen)
             near = [_near(there, window, generator) for there in (source_there, target_there)]
             predicted = who_predicts_whom(near, text.linked(chosen), weight=bilingual_weight)
-            drawn = DRAWN * negatives
+            drawn = [noise.draw(len(chosen), DRAWN * negatives, generator) for noise in noises]
             model.step(
                 torch.cat([source, target + split], dim=1),  # (batch, m + n)
                 predicted,
-                torch.cat(
-                    [
-                        noise[0].draw(len(chosen), drawn, generator),
-                        noise[1].draw(len(chosen), drawn, generator) + split,
-                    ],
-                    dim=1,
-                ),  # (batch, 2 · drawn)
-                _against(predicted, source.shape[1], drawn=drawn) / DRAWN,
+                torch.cat([drawn[0], drawn[1] + split], dim=1),  # (batch, 2 · drawn)
+                _against(predicted, source.shape[1], drawn=drawn[0].shape[1]) / DRAWN,
                 learning_rate=learning_rate * max(1 - step / steps, LEAST),
             )
             step += 1
