@@ -90,8 +90,8 @@ def train(
 ) -> None:
     """Train word vectors from text: FOLDER/TAG.vec; for fasttext a model, FOLDER/TAG.bin, too.
 
-    word2vec and fasttext read one language and need `pip install 'polyglance[vectors]'`. bivec
-    reads two and puts both in one space.
+    word2vec and fasttext read one language and need gensim, which comes with the extra `vectors`.
+    bivec reads two and puts both in one space.
     """
     if algorithm is Algorithm.BIVEC:
         _check(len(texts) == len(language) == 2, "bivec reads two texts, of a language each")

@@ -22,8 +22,12 @@ app = typer.Typer(
 
 app.command()(train)
 
-Source = Annotated[Path, typer.Argument(help="Vectors of the language that is translated.")]
-Target = Annotated[Path, typer.Argument(help="Vectors of the language it is translated to.")]
+Source = Annotated[
+    Path, typer.Argument(metavar="SOURCE", help="Vectors of the language that is translated.")
+]
+Target = Annotated[
+    Path, typer.Argument(metavar="TARGET", help="Vectors of the language it is translated to.")
+]
 Dictionaries = Annotated[
     list[Path] | None,
     typer.Option(
