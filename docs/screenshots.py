@@ -29,6 +29,7 @@ SHOTS: list[tuple[str, str, str, dict[str, Any]]] = [
     ("search-japanese-dark", "/?q=果物&language=ja", "", {"color_scheme": "dark"}),
     ("search-arabic-dark", "/?q=وجه+مبتسم&language=ar", "", {"color_scheme": "dark"}),
     ("similar-light", "/?q=fruit&language=en", ".tile .like", {"color_scheme": "light"}),
+    ("why-light", "/?q=ein+Vogel&language=de", ".tile .why", {"color_scheme": "light"}),
     (
         "telephone-dark",
         "/?q=un+bateau&language=fr",
@@ -36,6 +37,8 @@ SHOTS: list[tuple[str, str, str, dict[str, Any]]] = [
         {"color_scheme": "dark", "viewport": {"width": 390, "height": 760}, "has_touch": True},
     ),
 ]
+
+SETTLED = {".tile .like": ".asked", ".tile .why": ".why.shown"}  # what a click brings
 
 
 def main(
@@ -59,8 +62,8 @@ def _shoot(browser: Any, url: str, click: str, output: Path, options: dict[str, 
     page = context.new_page()
     page.goto(url)
     if click:
-        page.locator(click).first.click()
-        page.wait_for_url("**like=**")
+        page.locator(click).first.dispatch_event("click")  # links show where the mouse is
+        page.locator(SETTLED[click]).wait_for()
     page.wait_for_load_state("networkidle")
     screen = Image.open(BytesIO(page.screenshot()))
     screen.convert("RGB").save(output, "WEBP", quality=85, method=6)
