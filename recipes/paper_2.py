@@ -121,8 +121,12 @@ def _losses() -> Iterator[tuple[str, tuple[str, ...]]]:
 
 
 HALF = "training.phases.0.steps=500"  # of ablations
-# Seven languages share the captions that are drawn.
-FOR_ALL = ("training.phases.0.steps=2000", "training.evaluate_every=500")
+# Of each picture as many captions as there are languages, so that each language has its share.
+FOR_ALL = (
+    "data.captions_per_picture=7",
+    "training.phases.0.steps=1500",
+    "training.evaluate_every=500",
+)
 LONGER = {"VSE++": 1800, "CLMR": 2000}
 ONCE_LONGER = {"LIWE": 2000, "SCAN t2i": 2000}  # one seed
 
