@@ -252,8 +252,8 @@ def _all_languages(ledger: Ledger) -> list[str]:
     lines = [
         "## All seven languages in one model",
         "",
-        "rsum a language, after 1,500 steps of 128 pictures with seven captions each, drawn from all "
-        "languages alike. French and Czech have one caption a picture, so that image→text has one "
+        "rsum a language, after 1,500 steps of 128 pictures with seven captions each, drawn from "
+        "all languages alike. French and Czech have one caption a picture, so image→text has one "
         "right answer and not five.",
         "",
         f"| trained on | seeds | {' | '.join(LANGUAGES)} | mean of the first six | worst |",
