@@ -124,7 +124,7 @@ HALF = "training.phases.0.steps=500"  # of ablations
 # Of each picture as many captions as there are languages, so that each language has its share.
 FOR_ALL = (
     "data.captions_per_picture=7",
-    "training.phases.0.steps=1500",
+    "training.phases.0.steps=2000",
     "training.evaluate_every=500",
 )
 LONGER = {"VSE++": 1800, "CLMR": 2000}

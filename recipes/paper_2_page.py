@@ -252,7 +252,7 @@ def _all_languages(ledger: Ledger) -> list[str]:
     lines = [
         "## All seven languages in one model",
         "",
-        "rsum a language, after 1,500 steps of 128 pictures with seven captions each, drawn from "
+        "rsum a language, after 2,000 steps of 128 pictures with seven captions each, drawn from "
         "all languages alike. French and Czech have one caption a picture, so image→text has one "
         "right answer and not five.",
         "",
