@@ -259,13 +259,15 @@ class _AllPairs(torch.autograd.Function):
             on_products[block.words, images] = rows
             on_words[block.words] += rows.flatten(1) @ low_regions[images].flatten(0, 1)
             if on_gram is None:
-                on_words[block.words] += _through_gram(other, block.by_text(words[block.words]))
+                _add_through_gram(
+                    block.by_text(on_words[block.words]), other, block.by_text(words[block.words])
+                )
             else:
                 on_gram[images] += other
         on_regions = _on_regions(on_products, low_words, _of_words(reached, ctx.lengths))
         on_regions = on_regions.to(regions.dtype)
         if on_gram is not None:
-            on_regions += _through_gram(on_gram, regions).view_as(regions)
+            _add_through_gram(on_regions, on_gram, regions)
         return on_words, on_regions, None, None, None, None
 
 
@@ -291,9 +293,9 @@ def _gram_of_words(words: Tensor, block: _Block) -> Tensor:
     return texts @ texts.mT
 
 
-def _through_gram(on_gram: Tensor, parts: Tensor) -> Tensor:
-    """Gradients of x xᵀ (some, length, length) → of x (some · length, dim)."""
-    return ((on_gram + on_gram.mT) @ parts).flatten(0, 1)
+def _add_through_gram(on_parts: Tensor, on_gram: Tensor, parts: Tensor) -> None:
+    """Add what gradients of x xᵀ (some, length, length) mean for x (some, length, dim)."""
+    on_parts.baddbmm_(on_gram + on_gram.mT, parts)
 
 
 def _of_words(of_texts: Tensor, lengths: list[int]) -> Tensor:
