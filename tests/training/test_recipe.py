@@ -119,7 +119,7 @@ def test_variables_are_expanded_in_paths_alone(
 def test_the_recipes_that_we_ship_are_valid(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from polyglance.training.run import check_model
 
-    for name in ("FLICKR8K", "FLICKR30K", "COCO", "MULTI30K_TEXT"):
+    for name in ("FLICKR8K", "FLICKR30K", "COCO", "MULTI30K", "MULTI30K_TEXT", "VECTORS"):
         monkeypatch.setenv(f"POLYGLANCE_{name}", f"/{name}")
     recipe = load_recipe(path)
     assert len(recipe.training.phases) >= 1
