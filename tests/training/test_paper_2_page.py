@@ -93,7 +93,7 @@ def test_the_page_tells_wins_losses_and_what_was_not_run(recipes: Any, tmp_path:
     assert "21 of 99 runs are in" in text
     assert "| SCAN t2i | 0 | not run |" in text
     assert "Czech reaches 75 % of French" in text
-    assert "| CLMR, max | 3 | 89.0 ± 0.0 | 90.0 ± 0.0 | 100.0 ± 0.0 | 2.0 |" in text
+    assert "| CLMR, max | 3 | 89.0 ± 0.0 | 90.0 ± 0.0 | 100.0 ± 0.0 | 51.2 ± 0.0 |" in text
     assert "| none | 61.8 | 44.6 | 3 |" in text  # of the losses
     assert "| linear | 60.7 | 44.7 | 0 | not run |" in text
     assert "Not run (`python recipes/paper_2_sizes.py`)" in text
