@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ledger import Ledger, Logged, difference
+from page_parts import every_run, missing
 from polyglance.evaluation.seeds import plus_minus
 
 LANGUAGES = ("en", "de", "fr", "zh", "pt", "ar", "cs")
@@ -61,7 +62,7 @@ def write_page(ledger: Ledger, page: Path, wanted: int) -> None:
         *_non_local(ledger),
         *_sizes(page.with_name("paper-2-sizes.json")),
         *_times(page.with_name("paper-2-times.json")),
-        *_every_run(ledger),
+        *every_run(ledger, table="table", row="row", measure="rsum", value=Logged.rsum),
     ]
     page.parent.mkdir(parents=True, exist_ok=True)
     page.write_text("\n".join(parts) + "\n", encoding="utf-8")
@@ -75,13 +76,11 @@ def _introduction(ledger: Ledger, wanted: int) -> str:
     recipe = recipes[0]
     training, phase = recipe["training"], recipe["training"]["phases"][0]
     pairs = training["batch_size"]
-    done = len(list(ledger))
-    told = f"**{done} of {wanted} runs are in; rows without one say so.**" if done < wanted else ""
     views = recipe["data"]["views"]
     return f"""# Paper 2: language-agnostic embeddings, rerun on Flickr8k
 
 *Written by `python recipes/paper_2.py --write-only` from the logged runs in `paper-2.jsonl`; not
-edited by hand.* {told}
+edited by hand.* {missing(ledger, wanted)}
 
 Wehrmann et al. (ICCV 2019) make word vectors of characters (LIWE), so that a language more costs
 next to nothing, and compare with learned word vectors (CLMR), VSE++ and SCAN. We rerun their tables
@@ -398,22 +397,3 @@ def _times(path: Path) -> list[str]:
 def _read(path: Path) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
     return found
-
-
-def _every_run(ledger: Ledger) -> list[str]:
-    lines = [
-        "## Every run",
-        "",
-        "Two runs at a time, one thread each; seconds are what a clock showed, on a machine with "
-        "other work. *Best step*: whose weights were measured.",
-        "",
-        "| table | row | seed | best step of | rsum | pairs | seconds |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    for run in ledger:
-        told = ", ".join(f"{tag} {run.rsum(tag):.1f}" for tag in sorted(run.languages))
-        lines.append(
-            f"| {run.table} | {run.name} | {run.seed} | {run.best_step} of {run.curve[-1][0]} | "
-            f"{told} | {run.pairs:,} | {run.seconds:.0f} |"
-        )
-    return lines

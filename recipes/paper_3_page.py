@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ledger import Ledger, Logged, over_runs
+from page_parts import every_run, missing
 from polyglance.evaluation.seeds import plus_minus
 
 LANGUAGES = ("en", "fr", "de", "cs")
@@ -63,7 +64,13 @@ def write_page(ledger: Ledger, page: Path, wanted: int) -> None:
         *_pairs(ledger),
         *_zero_shot(ledger),
         *_claims(ledger),
-        *_every_run(ledger),
+        *every_run(
+            ledger,
+            table="vectors",
+            row="trained on",
+            measure="R@10 text→image",
+            value=_ten_of,
+        ),
     ]
     page.parent.mkdir(parents=True, exist_ok=True)
     page.write_text("\n".join(parts) + "\n", encoding="utf-8")
@@ -76,15 +83,10 @@ def _introduction(ledger: Ledger, wanted: int) -> str:
         return "# Paper 3: image search using multilingual texts\n\nNothing run yet.\n"
     recipe = runs[0].recipe
     training, phase = recipe["training"], recipe["training"]["phases"][0]
-    told = (
-        f"**{len(runs)} of {wanted} runs are in; rows without one say so.**"
-        if len(runs) < wanted
-        else ""
-    )
     return f"""# Paper 3: image search using multilingual texts, rerun on Flickr8k
 
 *Written by `python recipes/paper_3.py --write-only` from the logged runs in `paper-3.jsonl`; not
-edited by hand.* {told}
+edited by hand.* {missing(ledger, wanted)}
 
 Portaz et al. (2019) read captions with simple recurrent units over word vectors that languages
 share, so that a model trained on one language understands another. We rerun their tables at a size
@@ -267,20 +269,5 @@ def _difference(found: tuple[float, float] | None) -> str:
     return f"{mean:+.1f} [{mean - half:+.1f}, {mean + half:+.1f}]"
 
 
-def _every_run(ledger: Ledger) -> list[str]:
-    lines = [
-        "## Every run",
-        "",
-        "Two runs at a time, one thread each; seconds are what a clock showed, on a machine with "
-        "other work. *Best step*: whose weights were measured.",
-        "",
-        "| vectors | trained on | seed | best step of | R@10 text→image | pairs | seconds |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    for run in ledger:
-        told = ", ".join(f"{tag} {run.recalls(tag)[R10]:.1f}" for tag in sorted(run.languages))
-        lines.append(
-            f"| {run.table} | {run.name} | {run.seed} | {run.best_step} of {run.curve[-1][0]} | "
-            f"{told} | {run.pairs:,} | {run.seconds:.0f} |"
-        )
-    return lines
+def _ten_of(run: Logged, tag: str) -> float:
+    return run.recalls(tag)[R10]

@@ -22,7 +22,7 @@ def recipes(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[ModuleType, Modul
     import paper_2
 
     yield ledger, paper_2
-    for name in ("ledger", "experiments", "paper_2", "paper_2_page"):
+    for name in ("ledger", "page_parts", "experiments", "paper_2", "paper_2_page"):
         sys.modules.pop(name, None)
 
 

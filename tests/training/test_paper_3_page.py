@@ -29,7 +29,7 @@ def recipes(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[ModuleType, Modul
     import paper_3
 
     yield ledger, paper_3
-    for name in ("ledger", "experiments", "paper_3", "paper_3_page"):
+    for name in ("ledger", "page_parts", "experiments", "paper_3", "paper_3_page"):
         sys.modules.pop(name, None)
 
 
