@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from tests.systems.tiny_backbone import TINY
 from torch import Tensor
 
 from polyglance.data.batch import Batch
@@ -17,7 +18,6 @@ from polyglance.systems.config import (
     PretrainedWordsConfig,
     RecurrentTextConfig,
     SRUConfig,
-    TransformersBackboneConfig,
     WeldonPoolingConfig,
 )
 from polyglance.systems.dual_encoder import DualEncoder
@@ -27,16 +27,6 @@ from polyglance.vision.weldon import WeldonPooling
 
 THINGS = {"dog": "Hund", "cat": "Katze", "boat": "Boot", "tree": "Baum"}
 COLOURS = {"red": "rot", "green": "grün"}
-BACKBONE = TransformersBackboneConfig(
-    architecture={
-        "model_type": "resnet",
-        "embedding_size": 8,
-        "hidden_sizes": [8, 16],
-        "depths": [1, 1],
-        "layer_type": "basic",
-    },
-    size=32,
-)
 PAIRS = [(colour, thing) for colour in COLOURS for thing in THINGS]
 PIXELS = torch.randint(
     0, 256, (8, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)
@@ -65,7 +55,7 @@ def built(files: dict[str, Path]) -> DualEncoder:
     torch.manual_seed(0)
     config = PortazConfig(
         dimension=24,
-        backbone=BACKBONE,
+        backbone=TINY,
         pooling=WeldonPoolingConfig(channels=20, maxima=2, minima=2),
         image_dropout=0.0,
         loss=MaxOfHingesConfig(),

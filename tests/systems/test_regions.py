@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from tests.systems.tiny_backbone import TINY
 from torch import Tensor
 
 from polyglance.errors import ModelError
@@ -31,16 +32,6 @@ from polyglance.vision.resnet import ResNet
 TEXTS = ["a dog", "two red cars", "a boat"]
 PIXELS = torch.randint(
     0, 256, (3, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)
-)
-TINY = TransformersBackboneConfig(
-    architecture={
-        "model_type": "resnet",
-        "embedding_size": 8,
-        "hidden_sizes": [8, 16],
-        "depths": [1, 1],
-        "layer_type": "basic",
-    },
-    size=32,
 )
 
 
