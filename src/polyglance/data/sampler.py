@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from polyglance.data.similar import SimilarGroups
+
 _CLOSING = " .!?。؟।"  # punctuation that ends a sentence in the languages at hand
 
 
@@ -114,7 +116,16 @@ class CaptionSampler:
         self._bounds = [units * k // self.steps_per_epoch for k in range(self.steps_per_epoch + 1)]
         self._digest = _digest(seed, batch_size, captions_per_picture, weights, records)
         self._order: tuple[int, NDArray[np.int64]] | None = None
+        self._groups: SimilarGroups | None = None
         self.state = SamplerState()
+
+    def group_by(self, groups: SimilarGroups) -> None:
+        """Make batches of pictures that look alike, from now on.
+
+        Args:
+            groups: of all records.
+        """
+        self._groups, self._order = groups, None
 
     @property
     def pairs_per_step(self) -> float:
@@ -179,7 +190,12 @@ class CaptionSampler:
         import numpy as np
 
         if self._order is None or self._order[0] != epoch:
-            order = np.random.default_rng([self._seed, epoch]).permutation(self.pictures)
+            random = np.random.default_rng([self._seed, epoch])
+            if self._groups is None:
+                order = random.permutation(self.pictures)
+            else:
+                order = self._groups.order(random)
+                order = order[np.isin(order, self.pictures)]
             self._order = (epoch, order)
         return self._order[1]
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from polyglance.data.batch import Batch
+    from polyglance.data.monolingual import MonolingualSampler
     from polyglance.data.parallel import ParallelSampler
     from polyglance.data.sampler import CaptionSampler
     from polyglance.systems.base import System
@@ -67,7 +68,8 @@ class Trainer:
         sources: (split, whether the backbone is frozen) → where its pictures come from.
         validator: measures during training; without one the last weights count as the best.
         folder: of the run: ``last.safetensors``, ``best.safetensors``, ``log.jsonl``.
-        parallel: of the sentences without pictures in every batch, if any.
+        parallel: of the translations without pictures in every batch, if any.
+        monolingual: of the sentences that stand alone in every batch, if any.
         show_progress: on standard error.
     """
 
@@ -81,10 +83,12 @@ class Trainer:
         validator: Validator | None,
         folder: Path,
         parallel: ParallelSampler | None = None,
+        monolingual: MonolingualSampler | None = None,
         show_progress: bool = True,
     ) -> None:
         self._system, self._config = system, config
-        self._sampler, self._parallel = sampler, parallel
+        self._sampler = sampler
+        self._parallel, self._monolingual = parallel, monolingual
         self._sources, self._validator = sources, validator
         self._folder, self._show_progress = folder, show_progress
         logging.getLogger("lightning_fabric.utilities.rank_zero").setLevel(logging.WARNING)
@@ -129,6 +133,8 @@ class Trainer:
         self._sampler.load_state_dict(saved["sampler"])
         if self._parallel is not None:
             self._parallel.load_state_dict(saved["parallel"])
+        if self._monolingual is not None:
+            self._monolingual.load_state_dict(saved.get("monolingual", {}))
         self._guard.steps = saved["collapse"]
         self.progress = Progress(**saved["run"])
         return True
@@ -168,7 +174,9 @@ class Trainer:
         model, fabric_optimizer = self._fabric.setup(self._system, optimizer)
         model.mark_forward_method("training_step")
         set_training_mode(self._system, phase.frozen)
-        batches = stream(self._sampler, source, parallel=self._parallel)
+        batches = stream(
+            self._sampler, source, parallel=self._parallel, monolingual=self._monolingual
+        )
         with self._progress_of_phase(length) as advance:
             started = time.monotonic()
             while at.phase_step < length and stop.signal is None:
@@ -287,5 +295,6 @@ class Trainer:
             self.progress,
             sampler=self._sampler.state_dict(),
             parallel={} if self._parallel is None else self._parallel.state_dict(),
+            monolingual={} if self._monolingual is None else self._monolingual.state_dict(),
             collapse=self._guard.steps,
         )

@@ -77,7 +77,11 @@ class DataConfig(_Table):
         parallel: sentences and their translations beside them.
         features: folder of a feature store to use instead of the one kept in the user's cache.
         views: of each training picture: itself and so many crops, less one, shown in turn.
+        similar: make batches of groups of so many pictures that look alike to the frozen backbone,
+            instead of strangers.
         limit: use only the first pictures of the training manifest.
+        validation_limit: use only the first pictures of the validation manifest; for models that
+            compare pair by pair.
         workers: threads that decode pictures.
     """
 
@@ -89,7 +93,9 @@ class DataConfig(_Table):
     parallel: ParallelConfig | None = None
     features: RecipePath | None = None
     views: PositiveInt = 1
+    similar: PositiveInt | None = None
     limit: PositiveInt | None = None
+    validation_limit: PositiveInt | None = None
     workers: PositiveInt = 2
 
 

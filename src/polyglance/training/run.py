@@ -62,7 +62,9 @@ def train(recipe: Recipe, folder: Path, *, show_progress: bool = True) -> Run:
     if finished := _finished(folder):
         return finished
     from polyglance.data.sampler import CaptionSampler
+    from polyglance.training.grouping import group_similar
     from polyglance.training.loop import Trainer
+    from polyglance.training.phases import BACKBONE, frozen_parts
     from polyglance.training.sources import RunSources, feature_cache
     from polyglance.training.validation import Validator
 
@@ -100,6 +102,12 @@ def train(recipe: Recipe, folder: Path, *, show_progress: bool = True) -> Run:
         views=recipe.data.views,
         show_progress=show_progress,
     )
+    if recipe.data.similar is not None:
+        frozen = BACKBONE in frozen_parts(system, recipe.training.phases[0].frozen)
+        source = sources("train", frozen)
+        sampler.group_by(
+            group_similar(source, pictures=len(records["train"]), size=recipe.data.similar)
+        )
     trainer = Trainer(
         system,
         config=recipe.training,
@@ -167,7 +175,8 @@ def read_records(recipe: Recipe) -> dict[Split, list[Record]]:
     if recipe.data.limit is not None:
         records["train"] = records["train"][: recipe.data.limit]
     if recipe.data.validation is not None:
-        records["validation"] = read_manifest(recipe.data.validation)
+        held_back = read_manifest(recipe.data.validation)
+        records["validation"] = held_back[: recipe.data.validation_limit]
     for split, some in records.items():
         if not some:
             raise ConfigError(f"data.{split}: the manifest has no pictures")
