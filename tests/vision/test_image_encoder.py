@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from polyglance.heads import ProjectionHead
-from polyglance.vision.image_encoder import PICTURES_PER_THREAD, PooledImageEncoder
+from polyglance.vision.backbone_reader import PICTURES_PER_THREAD
+from polyglance.vision.image_encoder import PooledImageEncoder
 from polyglance.vision.pooling import AttentionPooling, GridPooling, MeanPooling
 from polyglance.vision.preprocessing import Preprocessing
 from polyglance.vision.resnet import ResNet

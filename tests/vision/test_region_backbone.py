@@ -48,7 +48,7 @@ def pictures(*counts: int) -> Tensor:
 
 def test_whole_picture_then_objects_then_zeros() -> None:
     model, pixels = regions(), pictures(2, 0, 3)
-    grid, pooled = model(pixels)
+    grid, pooled, placed = model(pixels)
     assert grid.shape == (3, model.channels, 5, 1)
     inside = model.backbone(pixels)
     torch.testing.assert_close(pooled, inside.pooled)
@@ -56,10 +56,12 @@ def test_whole_picture_then_objects_then_zeros() -> None:
     for picture, count in enumerate((2, 0, 3)):
         alone = inside.grid[picture : picture + 1]
         boxes = torch.cat([whole[0], model.detector(pixels[picture], limit=9).boxes])
+        assert torch.equal(placed[picture, : count + 1], boxes)
         torch.testing.assert_close(
             grid[picture, :, : count + 1, 0].mT, pool_boxes(alone, boxes[None])[0]
         )
         assert (grid[picture, :, count + 1 :] == 0).all()
+        assert (placed[picture, count + 1 :] == 0).all()
     torch.testing.assert_close(model.classify(pooled), model.backbone.classify(pooled))
 
 

@@ -35,10 +35,10 @@ from polyglance.systems.int8 import restore_rows
 from polyglance.text.mini_heads import MiniTextHeads
 from polyglance.text.ngrams import hash_ngrams, pad
 from polyglance.text.sentence import Embedder
+from polyglance.vision.backbone_reader import PICTURES_PER_THREAD
 from polyglance.vision.base import Backbone
 from polyglance.vision.caption_head import CaptionHead
 from polyglance.vision.class_names import ClassNames
-from polyglance.vision.image_encoder import PICTURES_PER_THREAD
 from polyglance.vision.localisation import Cells
 
 

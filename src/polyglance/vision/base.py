@@ -17,10 +17,14 @@ class BackboneFeatures(NamedTuple):
     Attributes:
         grid: (batch, channels, rows, columns).
         pooled: (batch, channels), the backbone's own global feature.
+        boxes: (batch, rows · columns, 4) where the cells are, left, top, right, bottom as shares
+            of the picture's sides; a box without area is padding. ``None`` where the grid divides
+            the picture evenly.
     """
 
     grid: Tensor
     pooled: Tensor
+    boxes: Tensor | None = None
 
 
 class Backbone(nn.Module, ABC):
@@ -35,6 +39,8 @@ class Backbone(nn.Module, ABC):
         preprocessing: geometry of the pixels: identical in training, indexing and serving.
         any_size: whether it takes pictures of other sizes than it was made for.
         pools_by_mean: whether the pooled vector is the mean of the grid's cells.
+        finds_boxes: whether its cells are none of a regular grid, but come with boxes.
+        classes: of the classifier behind :meth:`classify`; ``None`` without one.
     """
 
     channels: int
@@ -42,22 +48,12 @@ class Backbone(nn.Module, ABC):
     preprocessing: Preprocessing
     any_size: ClassVar[bool] = False
     pools_by_mean: bool = False
+    finds_boxes: ClassVar[bool] = False
+    classes: int | None = None
 
     @abstractmethod
     def forward(self, pixels: Tensor) -> BackboneFeatures:
         """(batch, 3, height, width) uint8 → grid (batch, channels, rows, columns) and pooled."""
-
-    def boxes(self, pixels: Tensor) -> Tensor | None:  # noqa: ARG002
-        """Where the cells of the grid are, if they are none of a regular grid.
-
-        Args:
-            pixels: (batch, 3, height, width) uint8.
-
-        Returns:
-            (batch, rows · columns, 4) left, top, right, bottom as shares of the picture's sides; a
-            box without area is padding. ``None`` where the grid divides the picture evenly.
-        """
-        return None
 
     def classify(self, pooled: Tensor) -> Tensor:  # noqa: ARG002
         """(batch, channels) → (batch, classes) logits of the pretraining task.

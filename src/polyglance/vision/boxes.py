@@ -84,3 +84,31 @@ def _interpolation(low: Tensor, high: Tensor, cells: int, points: int) -> Tensor
     middles = torch.arange(cells, device=low.device)
     distances = (places[..., None] - middles).abs()  # (batch, boxes, points, cells)
     return (1 - distances).clamp(min=0).mean(-2)
+
+
+def spans(cells: int, parts: int) -> list[tuple[int, int]]:
+    """Which cells of a side belong to each part: from the first to behind the last.
+
+    Neighbouring parts share a cell where they do not divide, as in adaptive pooling.
+    """
+    return [(part * cells // parts, -(-(part + 1) * cells // parts)) for part in range(parts)]
+
+
+def cell_boxes(down: list[tuple[int, int]], across: list[tuple[int, int]]) -> Tensor:
+    """Boxes of a regular grid, row by row.
+
+    Args:
+        down: the :func:`spans` of the rows.
+        across: the :func:`spans` of the columns.
+
+    Returns:
+        (rows · columns, 4).
+    """
+    rows, columns = down[-1][1], across[-1][1]
+    return torch.tensor(
+        [
+            (left / columns, top / rows, right / columns, bottom / rows)
+            for top, bottom in down
+            for left, right in across
+        ]
+    )

@@ -156,6 +156,7 @@ class EfficientNetLite(Backbone):
         self.blocks = nn.Sequential(*blocks)
         self.head = nn.Conv2d(inputs, head, 1)
         self.channels = head
+        self.classes = classes
         self.classifier = None if classes is None else nn.Linear(head, classes)
         self.grid_size = (side, side)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Literal, Self
 
 import torch
 from torch import Tensor, nn
@@ -12,37 +11,28 @@ from polyglance.errors import ModelError
 from polyglance.features import Features
 from polyglance.heads import ProjectionHead
 from polyglance.unit import LEAST_LENGTH
+from polyglance.vision.backbone_reader import BackboneReader, Kept
 from polyglance.vision.base import Backbone, BackboneFeatures
 from polyglance.vision.localisation import Cells
 from polyglance.vision.pooling import GridPooling, MeanPooling
 from polyglance.vision.weldon import WeldonPooling
 
-Kept = Literal["regions", "pooled"]
-
-PICTURES_PER_THREAD = 8
-"""A frozen backbone on a CPU takes so many at once for each thread: their activations stay in the
-processor's cache. In CPU time of one thread, bfloat16, eights beat batches of 32 by 1.3 with
-ResNet-50 and by 2.2 with EfficientNet-Lite0."""
-
 STRONGEST = 180
 """Dimensions of a text that localise it over a WELDON map, as the published code has it."""
 
 
-class ImageEncoder(nn.Module, ABC):
+class ImageEncoder(BackboneReader, ABC):
     """Pixels, or what the backbone made of them earlier, to :class:`Features`.
 
     Args:
-        backbone: frozen where none of its parameters requires a gradient; it then stays in
-            evaluation mode and runs without a graph.
+        backbone: see :class:`BackboneReader`.
         dimension: of the joint space.
-        keeps: what of the backbone's features is read, and kept in a feature store.
+        keeps: see :class:`BackboneReader`.
     """
 
     def __init__(self, *, backbone: Backbone, dimension: int, keeps: Kept) -> None:
-        super().__init__()
-        self.backbone = backbone
+        super().__init__(backbone=backbone, keeps=keeps)
         self.dimension = dimension
-        self.keeps = keeps
 
     @abstractmethod
     def forward(self, images: Tensor) -> Features:
@@ -67,43 +57,6 @@ class ImageEncoder(nn.Module, ABC):
     @abstractmethod
     def learned(self) -> nn.Module:
         """Everything behind the backbone."""
-
-    @property
-    def is_frozen(self) -> bool:
-        """Whether the backbone learns nothing."""
-        return not any(parameter.requires_grad for parameter in self.backbone.parameters())
-
-    def train(self, mode: bool = True) -> Self:
-        """Switch to training; a frozen backbone stays as it is."""
-        super().train(mode)
-        if self.is_frozen:
-            self.backbone.eval()
-        return self
-
-    def backbone_features(self, pixels: Tensor) -> Tensor:
-        """What the part that learns starts from, and what a feature store keeps.
-
-        Args:
-            pixels: (batch, 3, height, width) uint8.
-
-        Returns:
-            The cells of the grid as regions (batch, rows · columns, channels), or the pooled vector
-            (batch, channels), as ``keeps`` says.
-        """
-        frozen = self.is_frozen
-        few = len(pixels)
-        if frozen and pixels.device.type == "cpu":
-            few = PICTURES_PER_THREAD * torch.get_num_threads()
-        with torch.set_grad_enabled(torch.is_grad_enabled() and not frozen):
-            parts = [self._kept(self.backbone(part)) for part in torch.split(pixels, max(few, 1))]
-        return parts[0] if len(parts) == 1 else torch.cat(parts)
-
-    def _kept(self, features: BackboneFeatures) -> Tensor:
-        match self.keeps:
-            case "regions":
-                return features.grid.flatten(2).mT.contiguous()
-            case "pooled":
-                return features.pooled
 
     def read(self, images: Tensor) -> Tensor:
         """Pixels or kept features → kept features, in the number format that is computed in.
@@ -179,7 +132,8 @@ class PooledImageEncoder(ImageEncoder):
                 "does not say where anything is; a model with image.pooling.kind = 'mean', "
                 "'attention' or 'weldon' can be asked for the place"
             )
-        grid = self.read(self.backbone(pixels).grid)
+        features: BackboneFeatures = self.backbone(pixels)
+        grid = self.read(features.grid)
         pooling = self.pooling or MeanPooling()
         each = pooling.cells(grid).flatten(2).mT  # (batch, cells, pooled channels)
         whole = self.head.layers(pooling(grid))  # (batch, dimension)
@@ -187,7 +141,7 @@ class PooledImageEncoder(ImageEncoder):
         return Cells(
             vectors=self.head.layers(each).float() / length[:, None, None],
             shape=(grid.shape[2], grid.shape[3]),
-            boxes=self.backbone.boxes(pixels),
+            boxes=features.boxes,
             strongest=STRONGEST if isinstance(pooling, WeldonPooling) else None,
         )
 

@@ -46,6 +46,8 @@ class RegionBackbone(Backbone):
         ValueError: ``regions`` is not positive.
     """
 
+    finds_boxes = True
+
     def __init__(self, *, backbone: Backbone, detector: FindsObjects, regions: int = 36) -> None:
         super().__init__()
         if regions < 1:
@@ -53,7 +55,7 @@ class RegionBackbone(Backbone):
         self.backbone = backbone
         self.detector = detector
         self.regions = regions
-        self.channels = backbone.channels
+        self.channels, self.classes = backbone.channels, backbone.classes
         self.grid_size = (regions, 1)
         self.preprocessing = backbone.preprocessing
 
@@ -62,14 +64,14 @@ class RegionBackbone(Backbone):
         return [self.detector(picture, limit=self.regions - 1) for picture in pixels]
 
     def forward(self, pixels: Tensor) -> BackboneFeatures:
-        """(batch, 3, height, width) uint8 → (batch, channels, regions, 1) and pooled."""
+        """(batch, 3, height, width) uint8 → (batch, channels, regions, 1), pooled and boxes."""
         features: BackboneFeatures = self.backbone(pixels)
-        boxes = self.boxes(pixels).to(features.grid.device)  # (batch, regions, 4)
+        boxes = self.place(pixels).to(features.grid.device)  # (batch, regions, 4)
         there = (boxes != 0).any(-1, keepdim=True)  # (batch, regions, 1)
         seen = pool_boxes(features.grid, boxes) * there  # (batch, regions, channels)
-        return BackboneFeatures(grid=seen.mT[..., None], pooled=features.pooled)
+        return BackboneFeatures(grid=seen.mT[..., None], pooled=features.pooled, boxes=boxes)
 
-    def boxes(self, pixels: Tensor) -> Tensor:
+    def place(self, pixels: Tensor) -> Tensor:
         """(batch, 3, height, width) uint8 → (batch, regions, 4): the whole, the objects, zeros."""
         return torch.stack([self._padded(found.boxes) for found in self.find(pixels)])
 

@@ -9,12 +9,11 @@ from torch.nn import functional
 from polyglance.features import Features
 from polyglance.precision import at_least_float32, full_precision
 from polyglance.unit import LEAST_LENGTH, unit_rows
-from polyglance.vision.base import Backbone
+from polyglance.vision.backbone_reader import present
+from polyglance.vision.base import Backbone, BackboneFeatures
 from polyglance.vision.image_encoder import ImageEncoder
 from polyglance.vision.localisation import Cells
 from polyglance.vision.non_local import NEGATIVE_SLOPE, NonLocal
-
-FEW_CHANNELS = 64
 
 
 class RegionEncoder(ImageEncoder):
@@ -84,18 +83,19 @@ class RegionEncoder(ImageEncoder):
         The mean of those that are no padding is the embedding, and a region's inner product with a
         text what it contributes to the cosine.
         """
-        grid = self.backbone(pixels).grid  # (batch, channels, rows, columns)
+        features: BackboneFeatures = self.backbone(pixels)
+        grid = features.grid  # (batch, channels, rows, columns)
         projected, mean, _ = self._regions_and_mean(self.read(grid.flatten(2).mT.contiguous()))
         length = mean.norm(dim=1).clamp(min=LEAST_LENGTH)  # (batch,)
         return Cells(
             vectors=projected / length[:, None, None],
             shape=(grid.shape[2], grid.shape[3]),
-            boxes=self.backbone.boxes(pixels),
+            boxes=features.boxes,
         )
 
     def _regions_and_mean(self, regions: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """(batch, regions, channels) → projected regions, their mean (batch, dim), their mask."""
-        mask = _there(regions.detach())  # (batch, regions)
+        mask = present(regions.detach())  # (batch, regions)
         projected = self._project(regions, mask)  # (batch, regions, dimension)
         weights = mask.to(projected.dtype)  # (batch, regions)
         weights = weights / weights.sum(1, keepdim=True).clamp(min=1)
@@ -116,13 +116,3 @@ class RegionEncoder(ImageEncoder):
         if self.activation:
             projected = functional.leaky_relu(projected, NEGATIVE_SLOPE)
         return at_least_float32(projected)
-
-
-def _there(regions: Tensor) -> Tensor:
-    """(batch, regions, channels) → (batch, regions), false where all channels are zero.
-
-    Few channels tell it of most regions, and all of them are only looked at for the others.
-    """
-    there = regions[..., :FEW_CHANNELS].any(-1)
-    there[~there] = regions[~there].any(-1)
-    return there

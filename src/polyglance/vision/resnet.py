@@ -83,6 +83,7 @@ class ResNet(Backbone):
             stages.append(nn.Sequential(*blocks))
         self.stages = nn.Sequential(*stages)
         self.channels = inputs
+        self.classes = classes
         self.classifier = None if classes is None else nn.Linear(inputs, classes)
         side = -(-self.preprocessing.size // (2 << len(depths)))  # halved, rounding up
         self.grid_size = (side, side)

@@ -210,7 +210,7 @@ class TransformersBackbone(Backbone):
         self.model.eval()
         try:
             with torch.no_grad():
-                grid, pooled = self(torch.zeros(1, 3, size, size, dtype=torch.uint8))
+                grid, pooled, _ = self(torch.zeros(1, 3, size, size, dtype=torch.uint8))
         except (TypeError, AttributeError, ValueError) as error:
             name = type(self.model).__name__
             raise ModelError(f"{name} does not turn pixels into a grid: {error}") from error
