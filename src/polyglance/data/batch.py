@@ -41,6 +41,19 @@ class TextPairs:
 
 
 @dataclass(frozen=True, slots=True)
+class Sentences:
+    """Sentences that stand alone, with neither pictures nor translations.
+
+    Attributes:
+        texts: sentences of any languages.
+        languages: the BCP-47 tag of each.
+    """
+
+    texts: list[str]
+    languages: list[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
     """Pictures and captions, joined by picture id and never by position.
 
@@ -54,6 +67,7 @@ class Batch:
         shared: (images, texts) bool or ``None``: further true pairs, where a text is also, word
             for word, a caption of another picture in the batch.
         parallel: sentences and their translations without pictures, one entry a language pair.
+        monolingual: sentences without pictures or translations, if there are any.
     """
 
     images: Tensor
@@ -63,6 +77,7 @@ class Batch:
     text_image_ids: Tensor
     shared: Tensor | None = None
     parallel: tuple[TextPairs, ...] = ()
+    monolingual: Sentences | None = None
 
     @property
     def positives(self) -> Tensor:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from polyglance.data.batch import Batch
 from polyglance.data.feature_store import FeatureStore
+from polyglance.data.monolingual import MonolingualSampler
 from polyglance.data.parallel import ParallelSampler
 from polyglance.data.record import Record
 from polyglance.data.sampler import CaptionSampler, Pick, SamplerState
@@ -191,6 +192,7 @@ def stream(
     source: PictureSource,
     *,
     parallel: ParallelSampler | None = None,
+    monolingual: MonolingualSampler | None = None,
     ahead: int = 2,
 ) -> Generator[tuple[SamplerState, Batch], None, None]:
     """Endless batches, assembled in a thread while the previous ones train.
@@ -198,7 +200,8 @@ def stream(
     Args:
         sampler: from whose present state the batches start; drawing ahead does not move it.
         source: of the pictures.
-        parallel: of the sentences without pictures in every batch, if any.
+        parallel: of the translations without pictures in every batch, if any.
+        monolingual: of the sentences that stand alone in every batch, if any.
         ahead: batches assembled in advance.
 
     Yields:
@@ -211,10 +214,14 @@ def stream(
 
     def draw(place: SamplerState) -> Batch | None:
         batch = assemble(sampler.batch(place.epoch, place.step), source, epoch=place.epoch)
-        if batch is None or parallel is None:
-            return batch
+        if batch is None:
+            return None
         steps_before = place.epoch * sampler.steps_per_epoch + place.step
-        return replace(batch, parallel=parallel.batch(steps_before))
+        if parallel is not None:
+            batch = replace(batch, parallel=parallel.batch(steps_before))
+        if monolingual is not None:
+            batch = replace(batch, monolingual=monolingual.batch(steps_before))
+        return batch
 
     upcoming = pairwise(sampler.places())
     waiting: deque[tuple[SamplerState, Future[Batch | None]]] = deque()

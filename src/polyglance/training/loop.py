@@ -134,7 +134,7 @@ class Trainer:
         if self._parallel is not None:
             self._parallel.load_state_dict(saved["parallel"])
         if self._monolingual is not None:
-            self._monolingual.load_state_dict(saved.get("monolingual", {}))
+            self._monolingual.load_state_dict(saved["monolingual"])
         self._guard.steps = saved["collapse"]
         self.progress = Progress(**saved["run"])
         return True
