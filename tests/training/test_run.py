@@ -212,7 +212,7 @@ def test_ctrl_c_says_how_to_go_on(recipe: Path) -> None:
         ("data.train=absent.jsonl", PolyglanceError, r"absent\.jsonl"),
         ("training.phases.0.frozen=['image.back']", ConfigError, "image.back"),
         ("model={checkpoint = 'nowhere'}", ModelError, "nowhere"),
-        ("model={checkpoint = 'nowhere', dimension = 3}", ConfigError, "remove the other keys"),
+        ("model={checkpoint = 'mini', dimension = 3}", ConfigError, "dimension: no such key"),
     ],
 )
 def test_mistakes_are_told_before_anything_is_trained(
@@ -222,6 +222,18 @@ def test_mistakes_are_told_before_anything_is_trained(
         run(recipe, "--set", override)
     assert not Path("runs/colours/last.safetensors").exists()
     assert "finished after" in run(recipe, "--set=training.phases=[{steps = 1}]")  # mended
+
+
+def test_a_trained_model_goes_on_under_another_loss(recipe: Path) -> None:
+    run(recipe, "--set=training.phases=[{steps = 1}]", "--set=model.loss={kind = 'info_nce'}")
+    changed = "model={checkpoint = 'runs/colours/model', loss = {kind = 'sum_of_hinges'}}"
+    told = run(recipe, "--output=further", "--set", changed)
+    assert "runs/colours/model: is left behind: loss" in told
+    before, after = (
+        load_checkpoint(Path(f"{f}/model")).system for f in ("runs/colours", "further")
+    )
+    assert after.config.loss.kind == "sum_of_hinges"
+    assert after.config.text == before.config.text
 
 
 def test_a_trained_model_is_adapted_by_recipe_and_from_python(recipe: Path) -> None:

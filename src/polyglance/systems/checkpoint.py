@@ -14,7 +14,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from polyglance.systems.base import System
+    from polyglance.systems.config import SystemConfig
 
 FORMAT = 1
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "card.md"
@@ -95,7 +96,6 @@ def load_checkpoint(folder: Path) -> Checkpoint:
     """
     from pydantic import TypeAdapter, ValidationError
 
-    from polyglance.systems.builders import build_system
     from polyglance.systems.config import SystemConfig
 
     folder = Path(folder)
@@ -104,21 +104,45 @@ def load_checkpoint(folder: Path) -> Checkpoint:
         config = TypeAdapter[Any](SystemConfig).validate_python(described["model"])
     except ValidationError as error:
         raise ModelError(f"{folder / CONFIG}: {error}") from None
-    system = build_system(config, folder=folder)
-    kept = {prefix: Tower(**tower) for prefix, tower in described["towers"].items()}
-    for prefix, tower in kept.items():
-        here = system.towers.get(prefix)
-        if here is None or here.fingerprint != tower.fingerprint:
-            raise ModelError(
-                f"{folder} was trained on another {tower.name} than the one in the cache "
-                f"(wanted {tower.fingerprint[:12]}, found "
-                f"{here.fingerprint[:12] if here else 'none'}); fetch it anew with "
-                f"`polyglance download {tower.name}`"
-            )
+    system, kept = _build(config, described["towers"], folder)
     _fill(system, kept, folder)
     system.towers = kept  # the others were changed by training and are stored
     system.eval()
     return Checkpoint(system, fingerprint(folder), tuple(described["languages"]))
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """A checkpoint's system under other settings.
+
+    Attributes:
+        system: filled as far as the weights go.
+        fresh: names of weights that the checkpoint lacks; they are as initialised.
+        unused: names of weights that only the checkpoint has.
+    """
+
+    system: System
+    fresh: tuple[str, ...]
+    unused: tuple[str, ...]
+
+
+def load_changed(folder: Path, config: SystemConfig) -> Changed:
+    """Build a system that differs from a checkpoint's in some settings, to train it further.
+
+    Args:
+        folder: of the checkpoint.
+        config: its own with changes.
+
+    Raises:
+        ModelError: as :func:`load_checkpoint`; or a weight has another size under the changes.
+        WeightsError: a pretrained tower that it names has not been fetched.
+    """
+    folder = Path(folder)
+    system, kept = _build(config, read_config(folder)["towers"], folder)
+    missing, unused = _load(system, _read_weights(folder), folder)
+    system.towers = kept
+    fresh = [name for name in missing if not name.startswith(_prefixes(kept))]
+    return Changed(system, tuple(fresh), tuple(unused))
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -163,30 +187,66 @@ def _unchanged(system: System, prefix: str, tower: Tower) -> bool:
 
 
 def _own_state(system: System, kept: dict[str, Tower]) -> dict[str, Tensor]:
-    prefixes = tuple(f"{prefix}." for prefix in kept)
     return {
         name: tensor.detach().cpu().contiguous().clone()
         for name, tensor in system.state_dict().items()
-        if not name.startswith(prefixes)
+        if not name.startswith(_prefixes(kept))
     }
 
 
-def _fill(system: System, kept: dict[str, Tower], folder: Path) -> None:
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
+def _build(
+    config: SystemConfig, towers: Mapping[str, Any], folder: Path
+) -> tuple[System, dict[str, Tower]]:
+    """A system without the checkpoint's weights, and the towers that the checkpoint names."""
+    from polyglance.systems.builders import build_system
 
-    try:
-        state = load_file(folder / WEIGHTS)
-        missing, unexpected = system.load_state_dict(state, strict=False)
-    except (SafetensorError, RuntimeError) as error:  # damaged, or of other shapes
-        raise ModelError(f"{folder / WEIGHTS} cannot be loaded: {error}") from None
-    prefixes = tuple(f"{prefix}." for prefix in kept)
-    missing = [name for name in missing if not name.startswith(prefixes)]
+    system = build_system(config, folder=folder)
+    kept = {prefix: Tower(**tower) for prefix, tower in towers.items()}
+    for prefix, tower in kept.items():
+        here = system.towers.get(prefix)
+        if here is None or here.fingerprint != tower.fingerprint:
+            raise ModelError(
+                f"{folder} was trained on another {tower.name} than the one in the cache "
+                f"(wanted {tower.fingerprint[:12]}, found "
+                f"{here.fingerprint[:12] if here else 'none'}); fetch it anew with "
+                f"`polyglance download {tower.name}`"
+            )
+    return system, kept
+
+
+def _prefixes(kept: Mapping[str, Tower]) -> tuple[str, ...]:
+    return tuple(f"{prefix}." for prefix in kept)
+
+
+def _fill(system: System, kept: dict[str, Tower], folder: Path) -> None:
+    missing, unexpected = _load(system, _read_weights(folder), folder)
+    missing = [name for name in missing if not name.startswith(_prefixes(kept))]
     if missing or unexpected:
         raise ModelError(
             f"{folder / WEIGHTS} does not fit its configuration: "
             f"missing {missing[:3]}, unexpected {unexpected[:3]}"
         )
+
+
+def _read_weights(folder: Path) -> dict[str, Tensor]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(folder / WEIGHTS)
+    except SafetensorError as error:
+        raise ModelError(f"{folder / WEIGHTS} cannot be loaded: {error}") from None
+
+
+def _load(
+    system: System, state: Mapping[str, Tensor], folder: Path
+) -> tuple[Sequence[str], Sequence[str]]:
+    """Names of weights that only the system has, and that only the file has."""
+    try:
+        missing, unexpected = system.load_state_dict(state, strict=False)
+    except RuntimeError as error:  # of other shapes
+        raise ModelError(f"{folder / WEIGHTS} cannot be loaded: {error}") from None
+    return missing, unexpected
 
 
 def _replace(building: Path, folder: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -222,19 +223,27 @@ def make_system(recipe: Recipe, training_texts: Sequence[str]) -> System:
     import torch
 
     if "checkpoint" in recipe.model:
-        from polyglance.retriever import locate
-        from polyglance.systems.checkpoint import load_checkpoint
-
-        if len(recipe.model) > 1:
-            raise ConfigError(
-                "model.checkpoint names a whole model; remove the other keys of [model]"
-            )
-        return load_checkpoint(locate(recipe.model["checkpoint"])).system
+        torch.manual_seed(recipe.training.seed)
+        return _trained_system(**recipe.model)
     from polyglance.systems.builders import build_system
 
     config = check_model(recipe.model)
     torch.manual_seed(recipe.training.seed)
     return build_system(config, training_texts=training_texts)
+
+
+def _trained_system(checkpoint: str, **changes: Any) -> System:
+    """A checkpoint's system, with some keys of its configuration changed."""
+    from polyglance.retriever import locate
+    from polyglance.systems.checkpoint import load_changed, read_config
+
+    folder = locate(checkpoint)
+    loaded = load_changed(folder, check_model({**read_config(folder)["model"], **changes}))
+    for what, names in (("starts anew", loaded.fresh), ("is left behind", loaded.unused)):
+        if names:
+            told = ", ".join(sorted({name.rsplit(".", 1)[0] for name in names}))
+            print(f"{checkpoint}: {what}: {told}", file=sys.stderr)
+    return loaded.system
 
 
 def check_model(table: Mapping[str, Any]) -> Any:
