@@ -24,7 +24,7 @@ from polyglance.training.collapse import plateau_of_batch
 from polyglance.training.log import read_log
 from polyglance.training.loop import Trainer
 from polyglance.training.recipe import Recipe, validate_recipe
-from polyglance.training.run import make_parallel
+from polyglance.training.texts import make_parallel
 
 SENTENCES = [{"en": f"word w{n}", "de": f"wort v{n}", "fr": f"mot u{n}"} for n in range(11)]
 

@@ -110,6 +110,14 @@ class System(nn.Module, ABC):
             scores = scores.float().view(*cells.vectors.shape[:2], -1)  # (images, cells, texts)
             return smooth(cells.paint(cells.weigh(scores.mT)))
 
+    @property
+    def learns_from(self) -> frozenset[str]:
+        """Kinds of text without pictures in a batch that it learns from: its fields' names.
+
+        ``parallel``, ``monolingual``, or none.
+        """
+        return frozenset()
+
     @abstractmethod
     def training_step(self, batch: Batch) -> dict[str, Tensor]:
         """Named loss terms; the loop sums, logs and backpropagates them."""

@@ -75,6 +75,11 @@ class CLMR(DualEncoder):
         )
         self.text_loss = text_loss
 
+    @property
+    def learns_from(self) -> frozenset[str]:
+        """Translations."""
+        return frozenset({"parallel"})
+
     def training_step(self, batch: Batch) -> dict[str, Tensor]:
         """Equation 8: the terms of J_M by their names, then J_L/|L| of each language pair.
 

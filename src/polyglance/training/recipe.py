@@ -64,6 +64,29 @@ class ParallelConfig(_Table):
         return self
 
 
+def _listed_files(value: object) -> object:
+    """One file a language as a list of one, so that a recipe may give either."""
+    if not isinstance(value, dict):
+        return value
+    return {tag: [files] if isinstance(files, str) else files for tag, files in value.items()}
+
+
+class MonolingualConfig(_Table):
+    """Sentences that stand alone, for systems that learn from them.
+
+    Attributes:
+        train: BCP-47 tag → text file of one sentence a line, or a list of them.
+        weights: tag → weight of being drawn; ``None``: in proportion to their sizes.
+        batch_size: sentences a step, all languages together; ``None``: as many as pictures.
+    """
+
+    train: Annotated[dict[str, tuple[RecipePath, ...]], BeforeValidator(_listed_files)] = Field(
+        min_length=1
+    )
+    weights: dict[str, PositiveFloat] | None = None
+    batch_size: PositiveInt | None = None
+
+
 class DataConfig(_Table):
     """Which pictures and captions.
 
@@ -75,6 +98,7 @@ class DataConfig(_Table):
             do not choose the best step.
         captions_per_picture: drawn for each picture of a batch.
         parallel: sentences and their translations beside them.
+        monolingual: sentences that stand alone beside them.
         features: folder of a feature store to use instead of the one kept in the user's cache.
         views: of each training picture: itself and so many crops, less one, shown in turn.
         similar: make batches of groups of so many pictures that look alike to the frozen backbone,
@@ -91,6 +115,7 @@ class DataConfig(_Table):
     zero_shot: tuple[str, ...] = ()
     captions_per_picture: PositiveInt = 1
     parallel: ParallelConfig | None = None
+    monolingual: MonolingualConfig | None = None
     features: RecipePath | None = None
     views: PositiveInt = 1
     similar: PositiveInt | None = None

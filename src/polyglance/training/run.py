@@ -15,7 +15,6 @@ from polyglance.memory import prefer_large_pages
 from polyglance.training.recipe import Recipe, explain
 
 if TYPE_CHECKING:
-    from polyglance.data.parallel import ParallelSampler
     from polyglance.data.record import Record
     from polyglance.systems.base import System
     from polyglance.training.loop import Split
@@ -67,12 +66,13 @@ def train(recipe: Recipe, folder: Path, *, show_progress: bool = True) -> Run:
     from polyglance.training.loop import Trainer
     from polyglance.training.phases import BACKBONE, frozen_parts
     from polyglance.training.sources import RunSources, feature_cache
+    from polyglance.training.texts import text_sources
     from polyglance.training.validation import Validator
 
     records = read_records(recipe)
-    parallel = make_parallel(recipe, records)
+    beside = text_sources(recipe, records)
     drawn = recipe.data.languages or _languages(records["train"])
-    tags = sorted({*drawn, *(parallel.languages if parallel is not None else ())})
+    tags = sorted({*drawn, *beside.languages})
     if trained := sorted({*tags} & {*recipe.data.zero_shot}):
         raise ConfigError(
             f"data.zero_shot: {', '.join(trained)} is trained on; name data.languages without it"
@@ -88,12 +88,8 @@ def train(recipe: Recipe, folder: Path, *, show_progress: bool = True) -> Run:
         Validator(records["validation"], languages=tags) if "validation" in records else None
     )
     texts = [text for r in records["train"] for text in _texts(r, sorted(drawn))]
-    system = make_system(recipe, texts if parallel is None else [*texts, *parallel.texts()])
-    if parallel is not None and "loss.text" not in system.parts():
-        raise ConfigError(
-            "data.parallel: this model does not learn from sentences without pictures; remove the "
-            'table, or train model.system = "clmr"'
-        )
+    system = make_system(recipe, [*texts, *beside.texts()])
+    beside.check(system)
     sources = RunSources(
         system,
         records=records,
@@ -116,7 +112,8 @@ def train(recipe: Recipe, folder: Path, *, show_progress: bool = True) -> Run:
         sources=sources,
         validator=validator,
         folder=folder,
-        parallel=parallel,
+        parallel=beside.parallel,
+        monolingual=beside.monolingual,
         show_progress=show_progress,
     )
     outcome = trainer.fit()
@@ -182,35 +179,6 @@ def read_records(recipe: Recipe) -> dict[Split, list[Record]]:
         if not some:
             raise ConfigError(f"data.{split}: the manifest has no pictures")
     return records
-
-
-def make_parallel(
-    recipe: Recipe, records: Mapping[Split, Sequence[Record]]
-) -> ParallelSampler | None:
-    """The recipe's sentences without pictures, if it names any.
-
-    Raises:
-        ManifestError: a file is missing, or two of them differ in length.
-        ConfigError: there are no sentences in the languages.
-    """
-    from polyglance.data.parallel import ParallelSampler, read_aligned
-
-    config = recipe.data.parallel
-    if config is None:
-        return None
-    sentences = [row for files in config.train for row in read_aligned(files)]
-    if config.manifest:
-        held_back = {record.id for record in records.get("validation", ())}
-        sentences += [r.parallel for r in records["train"] if r.id not in held_back]
-    if config.languages is not None:
-        wanted = {config.pivot, *config.languages}
-        sentences = [{tag: row[tag] for tag in row if tag in wanted} for row in sentences]
-    return ParallelSampler(
-        sentences,
-        pivot=config.pivot,
-        batch_size=config.batch_size or recipe.training.batch_size,
-        seed=recipe.training.seed,
-    )
 
 
 def make_system(recipe: Recipe, training_texts: Sequence[str]) -> System:

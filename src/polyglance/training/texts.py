@@ -1,0 +1,117 @@
+"""The texts without pictures that a recipe names, and whether its system learns from them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from polyglance.data.monolingual import MonolingualSampler, read_sentences
+from polyglance.data.parallel import ParallelSampler, read_aligned
+from polyglance.errors import ConfigError
+
+if TYPE_CHECKING:
+    from polyglance.data.record import Record
+    from polyglance.systems.base import System
+    from polyglance.training.loop import Split
+    from polyglance.training.recipe import Recipe
+
+
+@dataclass(frozen=True, slots=True)
+class TextSources:
+    """What every batch gets besides captioned pictures.
+
+    Attributes:
+        parallel: sentences and their translations, if any.
+        monolingual: sentences that stand alone, if any.
+    """
+
+    parallel: ParallelSampler | None = None
+    monolingual: MonolingualSampler | None = None
+
+    @property
+    def languages(self) -> set[str]:
+        """BCP-47 tags of all of them."""
+        return {tag for sampler in self._samplers().values() for tag in sampler.languages}
+
+    def texts(self) -> Iterator[str]:
+        """Every sentence, for a vocabulary."""
+        for sampler in self._samplers().values():
+            yield from sampler.texts()
+
+    def check(self, system: System) -> None:
+        """See that the system learns from what there is.
+
+        Raises:
+            ConfigError: it does not; what it never looks at would count as trained on.
+        """
+        for name in sorted(self._samplers().keys() - system.learns_from):
+            raise ConfigError(
+                f"data.{name}: this model does not learn from sentences without pictures of that "
+                f"kind; remove the table, or train {_LEARNERS[name]}"
+            )
+
+    def _samplers(self) -> dict[str, ParallelSampler | MonolingualSampler]:
+        both = {"parallel": self.parallel, "monolingual": self.monolingual}
+        return {name: sampler for name, sampler in both.items() if sampler is not None}
+
+
+_LEARNERS = {
+    "parallel": 'model.system = "clmr", or "fei" with weights for tlm or cltr',
+    "monolingual": 'model.system = "fei" with a weight for text_mlm',
+}
+
+
+def text_sources(recipe: Recipe, records: Mapping[Split, Sequence[Record]]) -> TextSources:
+    """The recipe's texts without pictures.
+
+    Raises:
+        ManifestError: a file is missing, or two that should be parallel differ in length.
+        ConfigError: there are no sentences in the languages.
+    """
+    return TextSources(make_parallel(recipe, records), make_monolingual(recipe))
+
+
+def make_parallel(
+    recipe: Recipe, records: Mapping[Split, Sequence[Record]]
+) -> ParallelSampler | None:
+    """The recipe's sentences with their translations, if it names any.
+
+    Raises:
+        ManifestError: a file is missing, or two of them differ in length.
+        ConfigError: there are no sentences in the languages.
+    """
+    config = recipe.data.parallel
+    if config is None:
+        return None
+    sentences = [row for files in config.train for row in read_aligned(files)]
+    if config.manifest:
+        held_back = {record.id for record in records.get("validation", ())}
+        sentences += [r.parallel for r in records["train"] if r.id not in held_back]
+    if config.languages is not None:
+        wanted = {config.pivot, *config.languages}
+        sentences = [{tag: row[tag] for tag in row if tag in wanted} for row in sentences]
+    return ParallelSampler(
+        sentences,
+        pivot=config.pivot,
+        batch_size=config.batch_size or recipe.training.batch_size,
+        seed=recipe.training.seed,
+    )
+
+
+def make_monolingual(recipe: Recipe) -> MonolingualSampler | None:
+    """The recipe's sentences that stand alone, if it names any.
+
+    Raises:
+        ManifestError: a file is missing.
+        ConfigError: a language has no sentences.
+    """
+    config = recipe.data.monolingual
+    if config is None:
+        return None
+    return MonolingualSampler(
+        read_sentences(config.train),
+        batch_size=config.batch_size or recipe.training.batch_size,
+        weights=config.weights,
+        seed=recipe.training.seed,
+    )
