@@ -23,6 +23,7 @@ from tokenizers import (
 from polyglance.text.segment import EMOJI, END, PAD, START
 from polyglance.text.vocabulary import UNKNOWN
 
+MASK = "<mask>"  # stands for a word to be guessed; only where a model learns by guessing
 SPECIAL = (PAD, UNKNOWN, START, END)
 BYTES = 256
 

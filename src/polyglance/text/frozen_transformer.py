@@ -120,7 +120,7 @@ class FrozenTransformerTextEncoder(TextEncoder):
     def save_tokenizer(self, folder: Path) -> None:
         """As ``tokenizer.json``, and the model's architecture."""
         self.tokenizer.save(folder / FILE_NAME)
-        save_architecture(self.model, folder)
+        save_architecture(self.model.config, folder)
 
     def parts(self) -> dict[str, nn.Module]:
         """``encoder``: the GRU, since the transformer never learns; ``head`` where there is one."""

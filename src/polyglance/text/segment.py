@@ -75,6 +75,11 @@ _SPLIT = pre_tokenizers.Sequence(
 )
 
 
+def word_spans(text: str) -> list[tuple[int, int]]:
+    """Where the words of a text begin and end, in characters, by the rule above."""
+    return [span for _, span in _SPLIT.pre_tokenize_str(text)]
+
+
 def _valid(text: str) -> str:
     return text.encode("utf-8", "replace").decode("utf-8")
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from tokenizers import Tokenizer as Backend
@@ -14,10 +17,24 @@ from torch import Tensor
 from polyglance.data.language import primary_language
 from polyglance.data.text import normalise_text
 from polyglance.errors import ModelError
-from polyglance.text.byte_pairs import BYTES, SPECIAL, byte_pairs
+from polyglance.text.byte_pairs import BYTES, MASK, SPECIAL, byte_pairs
 from polyglance.text.hub import cannot_load
+from polyglance.text.segment import word_spans
 
 FILE_NAME = "tokenizer.json"
+MASKS = (MASK, "[MASK]")  # ours and XLM-R's, and BERT's
+
+
+class Pieces(NamedTuple):
+    """The tokens of a text without those around it.
+
+    Attributes:
+        ids: of each.
+        words: the number, from 0 and never falling, of the word that each is a part of.
+    """
+
+    ids: list[int]
+    words: list[int]
 
 
 class Tokenizer:
@@ -68,6 +85,60 @@ class Tokenizer:
     def pieces(self, text: str) -> list[str]:
         """The tokens of one text, whole, without those that stand around it."""
         return list(self._backend.encode(_readable(text), add_special_tokens=False).tokens)
+
+    @cached_property
+    def around(self) -> tuple[int, int]:
+        """Ids of the tokens that stand before and behind a text.
+
+        Raises:
+            ModelError: a pretrained tokenizer puts more or fewer there.
+        """
+        encoding = self._backend.post_process(self._backend.encode("", add_special_tokens=False))
+        if len(encoding.ids) != 2:
+            raise ModelError(
+                f"the tokenizer puts {' '.join(encoding.tokens) or 'nothing'} around a text; one "
+                "token before and one behind it are needed, such as BERT's and XLM-R's put there"
+            )
+        return encoding.ids[0], encoding.ids[1]
+
+    @cached_property
+    def mask_id(self) -> int:
+        """Id of the token that hides a word.
+
+        Raises:
+            ModelError: there is none.
+        """
+        found = [self._backend.token_to_id(token) for token in MASKS]
+        special = set(self.special_ids)
+        for number in found:
+            if number in special:
+                return int(number)
+        raise ModelError(
+            f"the tokenizer has no token that hides words ({' or '.join(MASKS)}); take one of a "
+            "masked language model, or train one with it"
+        )
+
+    @property
+    def special_ids(self) -> list[int]:
+        """Ids that no text gives: padding, what stands around texts, the mask, languages."""
+        added = self._backend.get_added_tokens_decoder()
+        return sorted(number for number, token in added.items() if token.special)
+
+    def encode_words(self, texts: Sequence[str]) -> list[Pieces]:
+        """The tokens of each text and the words that they are parts of, of any length.
+
+        Words are those of :mod:`polyglance.text.segment`: scripts without spaces go by character,
+        whatever the tokenizer makes of them. A token that reaches over several is of the last.
+        """
+        readable = [_readable(text) for text in texts]
+        encodings = self._backend.encode_batch(readable, add_special_tokens=False)
+        found = []
+        for text, encoding in zip(readable, encodings, strict=True):
+            ends = [end for _, end in word_spans(text)]
+            last = max(len(ends) - 1, 0)
+            words = [min(bisect_right(ends, end - 1), last) for _, end in encoding.offsets]
+            found.append(Pieces(encoding.ids, words))
+        return found
 
     def encode_batch(
         self,
@@ -134,6 +205,7 @@ class Tokenizer:
         min_frequency: int = 2,
         lowercase: bool = True,
         languages: Sequence[str] = (),
+        mask: bool = False,
     ) -> Tokenizer:
         """Learn byte pairs; the same texts, in any order, give the same tokenizer.
 
@@ -147,13 +219,14 @@ class Tokenizer:
             languages: tags that get a token of their own by their primary subtag, so ``no`` and
                 ``no-x-engine`` share one; all others share another. Without any, texts carry no
                 language.
+            mask: have a token that hides words, ``<mask>``.
 
         Raises:
             ValueError: the vocabulary is too small for its special tokens and the bytes.
         """
         primaries = sorted({primary_language(tag) for tag in languages} - {"und"})
         tags = ["und", *primaries] if primaries else []
-        special = [*SPECIAL, *(f"<language:{tag}>" for tag in tags)]
+        special = [*SPECIAL, *([MASK] if mask else []), *(f"<language:{tag}>" for tag in tags)]
         taken = len(special) + BYTES
         if vocabulary_size <= taken:
             raise ValueError(

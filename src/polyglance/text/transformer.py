@@ -19,6 +19,7 @@ from polyglance.text.tokenizer import FILE_NAME, Tokenizer
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
+    from transformers.configuration_utils import PreTrainedConfig
 
 ARCHITECTURE = "text-architecture.json"
 
@@ -87,7 +88,7 @@ class TransformerTextEncoder(TextEncoder):
     def save_tokenizer(self, folder: Path) -> None:
         """As ``tokenizer.json``, and the model's architecture for :func:`load_architecture`."""
         self.tokenizer.save(folder / FILE_NAME)
-        save_architecture(self.model, folder)
+        save_architecture(self.model.config, folder)
 
     def parts(self) -> dict[str, nn.Module]:
         """``encoder``: the transformer; ``head``."""
@@ -124,9 +125,9 @@ def load_transformer(name: str | Path, *, local_files_only: bool = True) -> PreT
     return _as_text_encoder(model, name)
 
 
-def save_architecture(model: PreTrainedModel, folder: Path) -> None:
+def save_architecture(config: PreTrainedConfig, folder: Path) -> None:
     """Write ``text-architecture.json`` into a checkpoint's folder."""
-    described = json.dumps(model.config.to_dict(), indent=2, default=str)
+    described = json.dumps(config.to_dict(), indent=2, default=str)
     (folder / ARCHITECTURE).write_text(described + "\n", encoding="utf-8")
 
 
