@@ -177,7 +177,7 @@ def _store_of_model(records: Sequence[Record], name: str) -> FeatureStore:
 
 
 def _store_of_backbone(records: Sequence[Record], name: str) -> FeatureStore:
-    from polyglance.systems.fingerprint import combined_fingerprint, state_fingerprint
+    from polyglance.systems.fingerprint import features_fingerprint
     from polyglance.vision.pretrained import load_tower
 
     tower = load_tower(name)
@@ -186,9 +186,7 @@ def _store_of_backbone(records: Sequence[Record], name: str) -> FeatureStore:
         encode=lambda pixels: tower(pixels).grid.flatten(2).mT.contiguous(),
         preprocessing=tower.preprocessing,
         # that of a dual encoder over the same cells: training and export share one store
-        fingerprint=combined_fingerprint(
-            state_fingerprint(tower), repr(tower.preprocessing), "regions"
-        ),
+        fingerprint=features_fingerprint(tower, keeps="regions", tower=None),
     )
 
 

@@ -17,12 +17,7 @@ from polyglance.losses.base import EmbeddingLoss, ScoreLoss
 from polyglance.matching.base import Matching
 from polyglance.systems.base import System
 from polyglance.systems.config import Part
-from polyglance.systems.fingerprint import (
-    Tower,
-    combined_fingerprint,
-    is_rounded,
-    state_fingerprint,
-)
+from polyglance.systems.fingerprint import Tower, features_fingerprint
 from polyglance.text.base import TextEncoder
 from polyglance.vision.image_encoder import ImageEncoder
 from polyglance.vision.localisation import Cells
@@ -130,17 +125,8 @@ class DualEncoder(System):
 
     def backbone_fingerprint(self) -> str:
         """Over the backbone's weights, its preprocessing and what of it is kept."""
-        return combined_fingerprint(
-            self._backbone_weights(),
-            repr(self.preprocessing),
-            self.image.keeps,
-        )
-
-    def _backbone_weights(self) -> str:
         tower = self.towers.get("image.backbone")
-        if tower is not None and is_rounded(self.image.backbone):
-            return tower.fingerprint  # rounding for speed leaves a tower the same tower
-        return state_fingerprint(self.image.backbone)
+        return features_fingerprint(self.image.backbone, keeps=self.image.keeps, tower=tower)
 
     def parts(self) -> dict[str, nn.Module]:
         """Backbone, image head, text encoder, text head and loss, as far as they exist."""

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from torch import nn
 
+    from polyglance.vision.backbone_reader import Kept
+    from polyglance.vision.base import Backbone
+
 
 @dataclass(frozen=True, slots=True)
 class Tower:
@@ -43,6 +46,24 @@ def combined_fingerprint(*parts: str | bytes) -> str:
         digest.update(f"{len(raw)}:".encode())
         digest.update(raw)
     return digest.hexdigest()
+
+
+def features_fingerprint(backbone: Backbone, *, keeps: Kept, tower: Tower | None) -> str:
+    """Hex digest by which a store of a backbone's features is found again.
+
+    Over the backbone's weights, its preprocessing and what of its features is kept: systems that
+    read the same share a store.
+
+    Args:
+        backbone: as it is now.
+        keeps: what is read of it.
+        tower: as it was loaded. Rounding it for speed leaves it the same tower.
+    """
+    if tower is not None and is_rounded(backbone):
+        weights = tower.fingerprint
+    else:
+        weights = state_fingerprint(backbone)
+    return combined_fingerprint(weights, repr(backbone.preprocessing), keeps)
 
 
 def is_rounded(module: nn.Module) -> bool:

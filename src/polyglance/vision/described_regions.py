@@ -118,15 +118,15 @@ class RegionDescriber(BackboneReader):
         channels = self.backbone.channels
         features = _as_computed(kept[..., :channels])  # (n, regions, channels)
         rest = kept[..., channels:].float()  # (n, regions, 0 or 4 or 4 + classes)
-        mask = present(features.detach())  # (n, regions)
         if self._is_grid:
-            features, boxes, mask = self._cells(features, mask)
+            features, boxes = self._cells(features)
         else:
             boxes = rest[..., :BOX] if rest.shape[2] else rest.new_zeros(*rest.shape[:2], BOX)
+        mask = present(features.detach())  # (n, regions)
         return DescribedRegions(features, boxes, self._probabilities(features, rest, mask), mask)
 
-    def _cells(self, features: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Cells (n, rows · columns, channels) → those to describe, their boxes, their mask."""
+    def _cells(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Cells (n, rows · columns, channels) → those to describe, and their boxes."""
         rows, columns = self._shape(features.shape[1])
         down = spans(rows, self.cells_per_side or rows)
         across = spans(columns, self.cells_per_side or columns)
@@ -134,8 +134,7 @@ class RegionDescriber(BackboneReader):
         if self.cells_per_side is not None:
             each = torch.kron(_means(down), _means(across)).to(features)  # (cells, rows · columns)
             features = each @ features  # (n, cells, channels)
-            mask = present(features.detach())  # (n, cells)
-        return features, boxes.expand(len(features), -1, -1), mask
+        return features, boxes.expand(len(features), -1, -1)
 
     def _shape(self, cells: int) -> tuple[int, int]:
         """Rows and columns of the grid: the usual ones, or those of a picture of another size."""

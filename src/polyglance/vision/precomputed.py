@@ -19,11 +19,12 @@ class PrecomputedBackbone(Backbone):
     Args:
         channels: of a region, or of the one vector of a picture.
         regions: of a picture, at most.
+        classes: of the probabilities in files beside the features; ``None`` where they are none.
     """
 
-    def __init__(self, *, channels: int, regions: int) -> None:
+    def __init__(self, *, channels: int, regions: int, classes: int | None = None) -> None:
         super().__init__()
-        self.channels = channels
+        self.channels, self.classes = channels, classes
         self.grid_size = (regions, 1)
         self.preprocessing = Preprocessing(size=224)  # of pictures that will never come
 

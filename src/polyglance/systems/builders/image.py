@@ -55,7 +55,10 @@ def build_backbone(
         case TransformersBackboneConfig():
             return _transformers_backbone(config, folder), {}
         case PrecomputedConfig():
-            return PrecomputedBackbone(channels=config.channels, regions=config.regions), {}
+            precomputed = PrecomputedBackbone(
+                channels=config.channels, regions=config.regions, classes=config.classes
+            )
+            return precomputed, {}
         case DetectorConfig():
             return _detector_backbone(config, folder)
         case _:

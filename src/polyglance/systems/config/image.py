@@ -40,11 +40,13 @@ class PrecomputedConfig(Part):
     Attributes:
         channels: of a region.
         regions: of a picture, at most.
+        classes: of the class probabilities beside the features, for systems that learn from them.
     """
 
     kind: Literal["precomputed"] = "precomputed"
     channels: PositiveInt = 2048
     regions: PositiveInt = 36
+    classes: PositiveInt | None = None
 
 
 GridBackboneConfig = Annotated[
