@@ -108,17 +108,18 @@ class PairTokenizer:
         self,
         firsts: Sequence[str],
         seconds: Sequence[str],
-        first_language: str,
-        second_language: str,
+        first_languages: Sequence[str],
+        second_languages: Sequence[str],
     ) -> Tokens:
-        """``[CLS] first [SEP] second [SEP]``, row by row."""
-        tags = self.language(first_language), self.language(second_language)
-        pieces = zip(
+        """``[CLS] first [SEP] second [SEP]``, row by row, with one tag a sentence."""
+        pairs = zip(
             self.tokenizer.encode_words(firsts),
             self.tokenizer.encode_words(seconds),
+            map(self.language, first_languages),
+            map(self.language, second_languages),
             strict=True,
         )
-        return self._padded([self._both(*pair, *tags) for pair in pieces])
+        return self._padded([self._both(*pair) for pair in pairs])
 
     def save(self, folder: Path) -> None:
         """The tokenizer, as ``tokenizer.json`` in a checkpoint's folder."""

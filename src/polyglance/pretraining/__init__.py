@@ -1,0 +1,1 @@
+"""The tasks that a single-stream transformer is pretrained with, before it learns retrieval."""
