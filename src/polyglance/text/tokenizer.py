@@ -22,6 +22,7 @@ from polyglance.text.hub import cannot_load
 from polyglance.text.segment import word_spans
 
 FILE_NAME = "tokenizer.json"
+UNREADABLE = "\ufffd"  # what bytes that are no character are read as
 MASKS = (MASK, "[MASK]")  # ours and XLM-R's, and BERT's
 
 
@@ -123,6 +124,18 @@ class Tokenizer:
         """Ids that no text gives: padding, what stands around texts, the mask, languages."""
         added = self._backend.get_added_tokens_decoder()
         return sorted(number for number, token in added.items() if token.special)
+
+    def texts(self) -> list[str]:
+        """What each id stands for, as readable text.
+
+        Empty for special tokens, and for pieces that hold only a part of a character.
+        """
+        special = set(self.special_ids)
+        said = [self._backend.decode([number]).strip() for number in range(len(self))]
+        return [
+            "" if number in special or UNREADABLE in text else text
+            for number, text in enumerate(said)
+        ]
 
     def encode_words(self, texts: Sequence[str]) -> list[Pieces]:
         """The tokens of each text and the words that they are parts of, of any length.

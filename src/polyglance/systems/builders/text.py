@@ -169,7 +169,7 @@ def _transformer_encoder(
     elif config.name is not None:
         tokenizer = Tokenizer.from_pretrained(config.name)
     else:
-        tokenizer = _trained_tokenizer(config.tokenizer, training_texts)
+        tokenizer = trained_tokenizer(config.tokenizer, training_texts)
     if config.name is None:
         model = new_distilbert(
             vocabulary_size=len(tokenizer),
@@ -192,7 +192,14 @@ def _transformer_encoder(
     )
 
 
-def _trained_tokenizer(config: TokenizerConfig, training_texts: Sequence[str]) -> Tokenizer:
+def trained_tokenizer(
+    config: TokenizerConfig, training_texts: Sequence[str], *, mask: bool = False
+) -> Tokenizer:
+    """A tokenizer of the recipe's own texts; ``mask``: with a token that hides words.
+
+    Raises:
+        ConfigError: there are no texts.
+    """
     from polyglance.text.tokenizer import Tokenizer
 
     if not training_texts:
@@ -201,4 +208,5 @@ def _trained_tokenizer(config: TokenizerConfig, training_texts: Sequence[str]) -
         training_texts,
         vocabulary_size=config.vocabulary_size,
         min_frequency=config.min_frequency,
+        mask=mask,
     )

@@ -41,6 +41,12 @@ from polyglance.systems.config.part import (
     Part,
     Probability,
 )
+from polyglance.systems.config.single_stream import (
+    SingleStreamConfig,
+    TrunkConfig,
+    VisualConfig,
+    WordTableConfig,
+)
 from polyglance.systems.config.systems import (
     CLMRConfig,
     DualEncoderConfig,
@@ -113,6 +119,7 @@ __all__ = [
     "SentenceWordsConfig",
     "SigLIPConfig",
     "SimCLRConfig",
+    "SingleStreamConfig",
     "SmoothConfig",
     "StackedCrossAttentionConfig",
     "SumOfHingesConfig",
@@ -121,8 +128,11 @@ __all__ = [
     "TokenizerConfig",
     "TransformerTextConfig",
     "TransformersBackboneConfig",
+    "TrunkConfig",
     "UnitConfig",
     "VSEppConfig",
+    "VisualConfig",
     "WeldonPoolingConfig",
+    "WordTableConfig",
     "WordsConfig",
 ]
