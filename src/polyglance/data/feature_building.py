@@ -9,9 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from polyglance.data.ahead import decoded_batches
-from polyglance.data.feature_store import FeatureStore, FeatureStoreWriter, Precision
+from polyglance.data.feature_store import (
+    FeatureStore,
+    FeatureStoreWriter,
+    Precision,
+    restamp,
+)
 from polyglance.data.locking import in_turn
 from polyglance.data.record import Record
+from polyglance.data.stamps import Look, look, same_size, stamp
 from polyglance.data.views import View
 from polyglance.errors import ModelError, PictureError
 from polyglance.precision import inference_precision
@@ -57,8 +63,8 @@ def build_feature_store(
     """Encode the pictures that a store lacks, and open it.
 
     Interrupted and started again, it goes on with the next batch; while another process fills the
-    store, it waits. A picture whose file has
-    changed (by size and time) is encoded again.
+    store, it waits. A picture whose file has changed is encoded again: told by size and time, and
+    where only the time differs, as after a copy, by content.
 
     Args:
         records: pictures; see :class:`~polyglance.data.views.View` for their keys.
@@ -84,11 +90,17 @@ def build_feature_store(
         if missing:  # another run may be filling the store: then nothing is left afterwards
             stack.enter_context(in_turn(folder, ModelError))
             missing = _missing(wanted, folder, fingerprint, report)
+            missing = _but_recognised(missing, folder, report, show_progress=show_progress)
+        looks: dict[str, Look] = {}
+
+        def decode(view: View) -> NDArray[np.uint8]:
+            # before it is decoded: what changes in between is not taken for what was decoded
+            looks[view.key] = look(view.record.image)
+            return view.decode(preprocessing)
+
         advance = stack.enter_context(track("pictures", len(missing), show=show_progress))
         writer: FeatureStoreWriter | None = None
-        for decoded in decoded_batches(
-            missing, lambda view: view.decode(preprocessing), batch_size=batch_size, workers=workers
-        ):
+        for decoded in decoded_batches(missing, decode, batch_size=batch_size, workers=workers):
             advance(len(decoded))
             if not (batch := _readable(missing, decoded, report)):
                 continue
@@ -100,7 +112,8 @@ def build_feature_store(
                     )
                 )
             keys = [view.key for view, _ in batch]
-            writer.append(keys, features, [_stamp(view.record.image) for view, _ in batch])
+            stamps, digests = zip(*(looks.pop(key) for key in keys), strict=True)
+            writer.append(keys, features, stamps, digests)
             report.encoded += len(batch)
     if report.encoded + report.reused == 0:
         name, reason = next(iter(report.skipped.items()), ("", "the dataset is empty"))
@@ -115,18 +128,42 @@ def _missing(
     if not (folder / "meta.json").exists():
         return list(views)
     store = FeatureStore(folder, fingerprint=fingerprint)
-    missing = [view for view in views if store.stamp(view.key) != _stamp(view.record.image)]
+    missing = [view for view in views if store.stamp(view.key) != stamp(view.record.image)]
     report.reused = len(views) - len(missing)
     return missing
 
 
-def _stamp(path: Path | None) -> str:
-    """Size and time of a file: what changes when a picture changes."""
-    try:
-        status = path.stat() if path is not None else None
-    except OSError:
-        status = None
-    return f"{status.st_size}-{status.st_mtime_ns}" if status is not None else "absent"
+def _but_recognised(
+    missing: Sequence[View], folder: Path, report: BuildReport, *, show_progress: bool
+) -> list[View]:
+    """Views without those whose file has a new time but its old content; the store notes them."""
+    if not (folder / "meta.json").exists():
+        return list(missing)
+    store = FeatureStore(folder)
+    candidates = [view for view in missing if _may_be_the_same(view, store)]
+    if not candidates:
+        return list(missing)
+    looks: dict[Path | None, Look] = {}  # crops of a picture share its file
+    same: dict[str, str] = {}
+    with track("pictures with a new date", len(candidates), show=show_progress) as advance:
+        for view in candidates:
+            path = view.record.image
+            if path not in looks:
+                looks[path] = look(path)
+            if looks[path].digest == store.digest(view.key):
+                same[view.key] = looks[path].stamp
+            advance(1)
+    if same:
+        restamp(folder, same)
+    report.reused += len(same)
+    return [view for view in missing if view.key not in same]
+
+
+def _may_be_the_same(view: View, store: FeatureStore) -> bool:
+    """Whether a view's file is as large as it was, and it is known what was in it."""
+    before = store.stamp(view.key)
+    known = before is not None and store.digest(view.key) is not None
+    return known and same_size(stamp(view.record.image), before or "")
 
 
 def _readable(

@@ -5,7 +5,8 @@ A store is a folder:
 - ``meta.json``: format version, fingerprint of the model behind the features, shape and dtype of
   a row;
 - ``rows.bin``: the rows, little-endian, one behind the other, memory-mapped when read;
-- ``keys.jsonl``: a line for each row in the same order: its key and the stamp of its source.
+- ``keys.jsonl``: a line for each row in the same order: its key, the stamp of its source, and the
+  digest of the source's content where it is known.
 
 Rows are flushed to disk before their keys, and whatever goes beyond the last whole key is cut off
 when writing goes on: a store that was interrupted, by whatever, is a shorter store.
@@ -16,12 +17,13 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any, Literal, Self
 
+from polyglance.data.files import replaced_when_complete
 from polyglance.data.locking import only_writer
 from polyglance.errors import ModelError
 
@@ -65,6 +67,7 @@ class FeatureStore:
         # A picture that changed was encoded again: its last row counts.
         self._row_of = {entry["key"]: row for row, entry in enumerate(entries)}
         self._stamps = {entry["key"]: entry["stamp"] for entry in entries}
+        self._digests = {entry["key"]: entry.get("digest") for entry in entries}
         self.keys = list(self._row_of)
         self._rows: NDArray[Any] = np.empty((0, *self.shape), self.dtype)
         if entries:
@@ -82,6 +85,10 @@ class FeatureStore:
     def stamp(self, key: str) -> str | None:
         """What the source of a row looked like when it was encoded, or ``None`` without a row."""
         return self._stamps.get(key)
+
+    def digest(self, key: str) -> str | None:
+        """Over the content that a row was encoded from, or ``None`` where nobody knows it."""
+        return self._digests.get(key)
 
     def rows(self, keys: Sequence[str]) -> NDArray[Any]:
         """(len(keys), *shape), a copy in the order asked for.
@@ -166,7 +173,11 @@ class FeatureStoreWriter:
         self._open.close()
 
     def append(
-        self, keys: Sequence[str], rows: NDArray[np.floating[Any]], stamps: Sequence[str]
+        self,
+        keys: Sequence[str],
+        rows: NDArray[np.floating[Any]],
+        stamps: Sequence[str],
+        digests: Sequence[str | None] | None = None,
     ) -> None:
         """Store rows under their keys.
 
@@ -174,24 +185,49 @@ class FeatureStoreWriter:
             keys: one a row; a key stored before is superseded.
             rows: (len(keys), *shape).
             stamps: what tells whether the source of a row has changed since.
+            digests: over the sources' content, as far as they are known.
 
         Raises:
-            ValueError: rows, keys and stamps do not match, or a value does not fit the dtype.
+            ValueError: rows, keys, stamps and digests do not match, or a value does not fit the
+                dtype.
         """
         import numpy as np
 
-        if rows.shape != (len(keys), *self._shape) or len(stamps) != len(keys):
-            raise ValueError(f"{len(keys)} keys, {len(stamps)} stamps, rows {rows.shape}")
+        known = [None] * len(keys) if digests is None else digests
+        counts = {len(keys), len(stamps), len(known)}
+        if rows.shape != (len(keys), *self._shape) or len(counts) > 1:
+            raise ValueError(
+                f"{len(keys)} keys, {len(stamps)} stamps, {len(known)} digests, rows {rows.shape}"
+            )
         with np.errstate(over="ignore"):
             stored = np.ascontiguousarray(rows, dtype=self._dtype)
         if not np.isfinite(stored).all():
             raise ValueError(f"features are not finite as {self._dtype}; store them as float32")
         _write_through(self._rows, stored.tobytes())
-        lines = [
-            json.dumps({"key": key, "stamp": stamp}, ensure_ascii=False) + "\n"
-            for key, stamp in zip(keys, stamps, strict=True)
+        entries = [
+            {"key": key, "stamp": stamp} | ({} if digest is None else {"digest": digest})
+            for key, stamp, digest in zip(keys, stamps, known, strict=True)
         ]
-        _write_through(self._keys, "".join(lines).encode())
+        _write_through(self._keys, _lines(entries))
+
+
+def restamp(folder: Path, stamps: Mapping[str, str]) -> None:
+    """Note that rows still stand for their sources, though these look different.
+
+    Args:
+        folder: of the store; readers see the old stamps or the new ones.
+        stamps: key → what its source looks like now.
+
+    Raises:
+        ModelError: no store is there, or another process is writing to it.
+    """
+    with only_writer(folder, ModelError):
+        entries = _whole_entries(folder, _row_bytes(_read_meta(folder, None)))
+        last = {entry["key"]: entry for entry in entries}
+        for key in stamps.keys() & last.keys():
+            last[key]["stamp"] = stamps[key]
+        with replaced_when_complete(folder / "keys.jsonl") as temporary:
+            temporary.write_bytes(_lines(entries))
 
 
 def _read_ahead(rows: NDArray[Any]) -> None:
@@ -242,7 +278,7 @@ def _row_bytes(meta: dict[str, Any]) -> int:
 
 
 def _whole_entries(folder: Path, row_bytes: int) -> list[dict[str, str]]:
-    """Key and stamp of each row that is wholly on disk."""
+    """Key, stamp and perhaps digest of each row that is wholly on disk."""
     keys, rows = folder / "keys.jsonl", folder / "rows.bin"
     if not keys.exists() or not rows.exists():
         return []
@@ -258,6 +294,10 @@ def _open_at_end(folder: Path, row_bytes: int) -> tuple[IO[bytes], IO[bytes]]:
     lines = (folder / "keys.jsonl").read_bytes().split(b"\n")[:count]
     keys.truncate(sum(len(line) + 1 for line in lines))
     return rows, keys
+
+
+def _lines(entries: Sequence[Mapping[str, str]]) -> bytes:
+    return "".join(json.dumps(entry, ensure_ascii=False) + "\n" for entry in entries).encode()
 
 
 def _write_through(file: IO[bytes], content: bytes) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import statistics
 import unicodedata
 from collections import defaultdict
@@ -14,6 +13,7 @@ from typing import Any, TypeVar
 from polyglance.data.language import primary_language
 from polyglance.data.manifest import read_manifest
 from polyglance.data.record import Record
+from polyglance.data.stamps import digest
 from polyglance.errors import PictureError
 
 _T = TypeVar("_T")
@@ -21,7 +21,6 @@ _K = TypeVar("_K", bound=Hashable)
 
 _WITHOUT_SPACES = frozenset({"zh", "ja", "th", "lo", "km", "my"})  # words are not told by spaces
 _PUNCTUATION = " .,;:!?¡¿…。，、！？؟،।\"'«»„“”"
-_CHUNK = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,20 +225,9 @@ def _copies(files: Sequence[tuple[Place, Path]]) -> Iterator[list[Place]]:
     by_size = _grouped((path.stat().st_size, (place, path)) for place, path in regular)
     for same_size in by_size.values():
         if len(same_size) > 1:
-            by_content = _grouped((_content_hash(path), place) for place, path in same_size)
+            # what cannot be read equals nothing: it goes by its name
+            by_content = _grouped((digest(path) or str(path), place) for place, path in same_size)
             yield from (places for places in by_content.values() if len(places) > 1)
-
-
-def _content_hash(path: Path) -> str:
-    """SHA-256 of a file's bytes; of its name where it cannot be read, so that it equals none."""
-    digest = hashlib.sha256()
-    try:
-        with path.open("rb") as file:
-            while chunk := file.read(_CHUNK):
-                digest.update(chunk)
-    except OSError:
-        return str(path)
-    return digest.hexdigest()
 
 
 def _split_counts(records: Sequence[Record]) -> SplitCounts:
