@@ -181,3 +181,45 @@ def test_bad_files_are_named(tmp_path: Path) -> None:
 def test_no_text_at_all(tokenizer: Tokenizer) -> None:
     ids, mask = tokenizer.encode_batch([], [])
     assert ids.shape == mask.shape == (0, 0)
+
+
+def test_words_of_pieces_are_those_of_the_text() -> None:
+    tokenizer = Tokenizer.train(TEXTS, vocabulary_size=330)
+    text = "Ein Hund, läuft 一只狗 ｄｏｇ’s \u0065\u0301t\u0065\u0301  👩🏽‍🚀🐕"
+    (found,) = tokenizer.encode_words([text])
+    said = {number: piece for piece, number in tokenizer.vocabulary.items()}
+    assert [said[number] for number in found.ids] == tokenizer.pieces(text)
+    assert found.words == sorted(found.words)
+    by_word: dict[int, list[int]] = {}
+    for number, word in zip(found.ids, found.words, strict=True):
+        by_word.setdefault(word, []).append(number)
+    decoded = [tokenizer._backend.decode(ids).strip() for ids in by_word.values()]
+    whole = [word for word in decoded if "\ufffd" not in word]
+    assert whole[:3] == ["ein", "hund", ","]
+    assert {"läuft", "dog", "’", "s", "été"} <= set(whole)
+    assert not any("一" in word and "狗" in word for word in decoded)  # characters stay apart
+    assert tokenizer.encode_words(["", " \n"]) == [([], []), ([], [])]
+
+
+def test_a_mask_is_there_only_when_asked_for(tmp_path: Path) -> None:
+    tokenizer = Tokenizer.train(TEXTS, vocabulary_size=330, languages=["en"], mask=True)
+    tokenizer.save(tmp_path / "tokenizer.json")
+    for each in (tokenizer, Tokenizer.load(tmp_path / "tokenizer.json")):
+        assert each.mask_id == each.vocabulary["<mask>"] == 4
+        assert each.around == (each.vocabulary["<start>"], each.vocabulary["<end>"])
+        assert each.special_ids == list(range(7))  # pad, unk, start, end, mask and two languages
+        assert each.mask_id not in each.encode_words(["a <mask> runs"])[0].ids
+    without = Tokenizer.train(TEXTS, vocabulary_size=330)
+    with pytest.raises(ModelError, match="no token that hides words"):
+        _ = without.mask_id
+    assert without.special_ids == [0, 1, 2, 3]
+
+
+def test_what_tokens_say(tokenizer: Tokenizer) -> None:
+    texts = tokenizer.texts()
+    assert len(texts) == len(tokenizer)
+    assert texts[:4] == [""] * 4
+    dog = tokenizer.pieces("over")
+    assert "".join(texts[tokenizer.vocabulary[piece]] for piece in dog) == "over"
+    assert texts[tokenizer.vocabulary["Ã"]] == ""  # the first half of an umlaut
+    assert not any("\ufffd" in text for text in texts)
