@@ -15,6 +15,7 @@ from polyglance.systems.config import (
     CLMRConfig,
     CosineConfig,
     DualEncoderConfig,
+    FeiConfig,
     LossConfig,
     MatchingConfig,
     MiniConfig,
@@ -52,6 +53,8 @@ def build_system(
 
     if isinstance(config, MiniConfig):
         return build_mini(config, build_score_loss(config.loss, "mini"))
+    if isinstance(config, FeiConfig):
+        return _fei(config, training_texts, folder)
     return _dual_encoder(_plain(config), config, training_texts, folder)
 
 
@@ -110,6 +113,42 @@ def _dual_encoder(
         loss=loss,
         config=config,
         towers=towers | text_towers,
+    )
+
+
+def _fei(config: FeiConfig, training_texts: Sequence[str], folder: Path | None) -> System:
+    from polyglance.pretraining.tasks import PretrainingTasks
+    from polyglance.systems.builders.single_stream import build_single_stream
+    from polyglance.systems.fei import Fei
+    from polyglance.vision.described_regions import RegionDescriber
+
+    pretraining, weights = config.objective == "pretraining", config.tasks.model_dump()
+    backbone, towers = build_backbone(config.backbone, folder=folder)
+    image = RegionDescriber(
+        backbone=backbone,
+        probabilities=pretraining and weights["mrc"] > 0,
+        cells_per_side=config.cells_per_side,
+    )
+    stream, tokenizer = build_single_stream(
+        config.stream, channels=backbone.channels, training_texts=training_texts, folder=folder
+    )
+    tasks = None
+    if pretraining:
+        tasks = PretrainingTasks(
+            tokenizer=tokenizer,
+            width=stream.width,
+            vocabulary_size=len(stream.trunk.words),
+            weights=weights,
+            classes=image.classes,
+        )
+    return Fei(
+        image=image,
+        tokenizer=tokenizer,
+        stream=stream,
+        tasks=tasks,
+        loss=build_score_loss(config.loss, "fei"),
+        config=config,
+        towers=towers,
     )
 
 

@@ -50,11 +50,13 @@ from polyglance.systems.config.single_stream import (
 from polyglance.systems.config.systems import (
     CLMRConfig,
     DualEncoderConfig,
+    FeiConfig,
     MiniConfig,
     PortazConfig,
     SCANConfig,
     SmoothConfig,
     SystemConfig,
+    TasksConfig,
     VSEppConfig,
 )
 from polyglance.systems.config.text import (
@@ -87,6 +89,7 @@ __all__ = [
     "DetectorConfig",
     "DualEncoderConfig",
     "EfficientNetLiteConfig",
+    "FeiConfig",
     "FrozenTransformerTextConfig",
     "GRUConfig",
     "GlobalPoolingConfig",
@@ -124,6 +127,7 @@ __all__ = [
     "StackedCrossAttentionConfig",
     "SumOfHingesConfig",
     "SystemConfig",
+    "TasksConfig",
     "TextConfig",
     "TokenizerConfig",
     "TransformerTextConfig",

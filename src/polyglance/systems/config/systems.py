@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, PositiveInt
+from pydantic import Field, NonNegativeFloat, PositiveInt
 
 from polyglance.systems.config.image import (
     BackboneConfig,
@@ -29,6 +29,7 @@ from polyglance.systems.config.matching import (
     StackedCrossAttentionConfig,
 )
 from polyglance.systems.config.part import Part, Probability
+from polyglance.systems.config.single_stream import SingleStreamConfig
 from polyglance.systems.config.text import (
     CharacterWordsConfig,
     RecurrentTextConfig,
@@ -150,6 +151,48 @@ class PortazConfig(Part):
     loss: LossConfig = MaxOfHingesConfig()
 
 
+class TasksConfig(Part):
+    """The weight of each pretraining task; 0 leaves it out.
+
+    Attributes:
+        mlm: masked words of captions, with the picture in sight.
+        text_mlm: masked words of plain text.
+        tlm: masked words of a sentence and its translation.
+        mrc: classes of masked regions.
+        cmtr: captions recovered from regions.
+        cltr: sentences recovered from their translations.
+    """
+
+    mlm: NonNegativeFloat = 1.0
+    text_mlm: NonNegativeFloat = 1.0
+    tlm: NonNegativeFloat = 1.0
+    mrc: NonNegativeFloat = 1.0
+    cmtr: NonNegativeFloat = 1.0
+    cltr: NonNegativeFloat = 1.0
+
+
+class FeiConfig(Part):
+    """Paper 1: a transformer over a caption and the regions of a picture together.
+
+    Attributes:
+        objective: what a training step is about; a checkpoint of ``pretraining`` goes on with
+            ``retrieval``.
+        backbone: of the regions.
+        cells_per_side: average a grid to so many rows and columns; ``None`` leaves it as it is.
+        stream: the transformer.
+        tasks: of pretraining.
+        loss: of retrieval.
+    """
+
+    system: Literal["fei"] = "fei"
+    objective: Literal["pretraining", "retrieval"] = "retrieval"
+    backbone: BackboneConfig = ResNet50Config()
+    cells_per_side: PositiveInt | None = None
+    stream: SingleStreamConfig = SingleStreamConfig()
+    tasks: TasksConfig = TasksConfig()
+    loss: LossConfig = MaxOfHingesConfig(reduction="mean")
+
+
 class MiniConfig(Part):
     """The built-in model: what its heads measure."""
 
@@ -174,6 +217,7 @@ SystemConfig = Annotated[
     | SCANConfig
     | CLMRConfig
     | PortazConfig
+    | FeiConfig
     | MiniConfig,
     Field(discriminator="system"),
 ]

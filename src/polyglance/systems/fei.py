@@ -1,0 +1,209 @@
+"""Cross-lingual cross-modal pretraining (Fei, Yu and Li, NAACL 2021).
+
+A picture and a caption go through one transformer together, so that every word sees every region
+from the first layer on. That is more exact than comparing two vectors, and costs a pass of the
+transformer for every pair: such a model reranks what another one has found.
+
+**Images** (section 4.1): regions, each with its box and a soft label, embedded as VL-BERT does; in
+the paper a hundred boxes of a detector, here also the cells of any backbone's grid.
+
+**Texts**: wordpieces of multilingual BERT, with a vector for each language.
+
+**Matching** (section 3.2): the whole sequence through the transformer, and of its first state
+R(q, I) = uᵀ BERT_CLS(q, I) + b.
+
+**Pretraining** (section 3.1): masked words of captions and of plain text (MLM), masked words of
+translations (TLM), classes of masked regions (MRC), captions recovered from regions (CMTR) and
+sentences from their translations (CLTR); see :mod:`polyglance.pretraining`.
+
+**Loss of retrieval** (section 3.2): of every pair of the batch the hardest negative picture and the
+hardest negative text, hinged with a margin of .2, averaged. All pairs of a batch of B cost B²
+passes.
+
+**Training**: first on the tasks, then on retrieval, Adam at 1e-5, batches of 16 a device.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from polyglance.data.batch import Batch
+from polyglance.features import Features
+from polyglance.losses.base import ScoreLoss
+from polyglance.pretraining.tasks import PretrainingTasks
+from polyglance.single_stream.stream import SingleStream
+from polyglance.single_stream.tokens import PairTokenizer, Tokens
+from polyglance.single_stream.visual_embedding import EmbeddedRegions
+from polyglance.systems.base import System
+from polyglance.systems.fingerprint import Tower, features_fingerprint
+from polyglance.vision.described_regions import RegionDescriber
+
+if TYPE_CHECKING:
+    from polyglance.systems.config import Part
+
+PAIRS_AT_ONCE = 64
+"""Pairs that go through the transformer together: their activations stay in the processor's cache,
+and sorted by length few of them hold much padding."""
+
+
+class Fei(System):
+    """A single-stream transformer over captions and regions.
+
+    Encoding either side stops before the transformer, which needs both. The features of a text
+    have its summed embeddings as ``tokens``, those of a picture its embedded regions; ``embedding``
+    is a text's mean and the picture as a whole, neither of unit length and nothing to search by.
+
+    Args:
+        image: pixels or kept features → regions with boxes.
+        tokenizer: captions → tokens.
+        stream: the transformer.
+        tasks: to be pretrained on; without them the system learns retrieval.
+        loss: of retrieval, over the scores.
+        config: what all of it was built from.
+        towers: see :class:`System`.
+    """
+
+    def __init__(
+        self,
+        *,
+        image: RegionDescriber,
+        tokenizer: PairTokenizer,
+        stream: SingleStream,
+        tasks: PretrainingTasks | None,
+        loss: ScoreLoss,
+        config: Part,
+        towers: dict[str, Tower],
+    ) -> None:
+        super().__init__()
+        self.image = image
+        self.tokenizer = tokenizer
+        self.stream = stream
+        self.tasks = tasks
+        self.head = nn.Linear(stream.width, 1)  # u and b
+        self.loss = loss
+        self.config = config
+        self.towers = towers
+        self.preprocessing = image.backbone.preprocessing
+        self.dimension = stream.width
+
+    def backbone_features(self, pixels: Tensor) -> Tensor:
+        """(batch, 3, h, w) uint8 → (batch, regions, row) what the regions are described from."""
+        return self.image.backbone_features(pixels)
+
+    def encode_images(self, images: Tensor) -> Features:
+        """Embed the regions of uint8 pixels (batch, 3, h, w), or of kept features."""
+        embedded = self.stream.embed_regions(self.image(images))
+        return Features(embedded.whole, tokens=embedded.vectors, mask=embedded.mask)
+
+    def prepare_texts(self, texts: Sequence[str], languages: Sequence[str]) -> dict[str, Tensor]:
+        """Strings to :class:`Tokens`, by name."""
+        return self.tokenizer.single(texts, languages).tensors()
+
+    def encode_texts(self, inputs: dict[str, Tensor]) -> Features:
+        """Embed what ``prepare_texts`` returned."""
+        tokens = Tokens(**inputs).to(self.head.weight.device)
+        embedded = self.stream.embed_tokens(tokens)  # (texts, length, width)
+        weights = tokens.mask.to(embedded.dtype)[..., None]  # (texts, length, 1)
+        mean = (embedded * weights).sum(1) / weights.sum(1)
+        return Features(mean, tokens=embedded, mask=tokens.mask)
+
+    @property
+    def is_inner_product(self) -> bool:
+        """It is not: every pair has its own pass."""
+        return False
+
+    def score(self, images: Features, texts: Features) -> Tensor:
+        """(images, texts): a pass of the transformer for each pair."""
+        every = torch.cartesian_prod(torch.arange(len(images)), torch.arange(len(texts)))
+        return self._score_pairs(images, texts, every.view(-1, 2)).view(len(images), len(texts))
+
+    def score_all(self, images: Features, texts: Features) -> Tensor:
+        """(images, texts) float32 scores in bounded memory, without gradients."""
+        with torch.no_grad():
+            return self.score(images, texts).float()
+
+    def score_pairs(self, images: Features, texts: Features, pairs: Tensor) -> Tensor:
+        """Scores of chosen pairs, in bounded memory and without gradients.
+
+        Args:
+            images: of any number.
+            texts: of any number.
+            pairs: (pairs, 2) int64, a row of ``images`` and one of ``texts`` each.
+
+        Returns:
+            (pairs,) float32.
+        """
+        with torch.no_grad():
+            return self._score_pairs(images, texts, pairs).float()
+
+    def _score_pairs(self, images: Features, texts: Features, pairs: Tensor) -> Tensor:
+        """(pairs, 2) → (pairs,), block by block, each as long as its longest text."""
+        assert texts.mask is not None  # noqa: S101 -- this system's features have them
+        if not len(pairs):
+            return self.head.weight.new_zeros(0)
+        lengths = texts.mask.sum(1)[pairs[:, 1]]  # (pairs,)
+        order = lengths.argsort(stable=True)
+        scores = [
+            self._score_block(images, texts, pairs[rows], int(lengths[rows[-1]]))
+            for rows in torch.split(order, PAIRS_AT_ONCE)
+        ]
+        return torch.cat(scores)[order.argsort()]
+
+    def _score_block(
+        self, images: Features, texts: Features, pairs: Tensor, longest: int
+    ) -> Tensor:
+        some, others = images.rows(pairs[:, 0]), texts.rows(pairs[:, 1])
+        assert some.tokens is not None  # noqa: S101
+        assert some.mask is not None  # noqa: S101
+        assert others.tokens is not None  # noqa: S101
+        assert others.mask is not None  # noqa: S101
+        states = self.stream(
+            others.tokens[:, :longest],
+            others.mask[:, :longest],
+            EmbeddedRegions(some.tokens, some.embedding, some.mask),
+        )
+        scores: Tensor = self.head(states.first)  # (pairs, 1)
+        return scores[:, 0]
+
+    @property
+    def learns_from(self) -> frozenset[str]:
+        """What its tasks learn from."""
+        return frozenset() if self.tasks is None else self.tasks.sources
+
+    def training_step(self, batch: Batch) -> dict[str, Tensor]:
+        """The tasks' losses, or that of retrieval over all pairs of the batch."""
+        if self.tasks is not None:
+            terms: dict[str, Tensor] = self.tasks(self.stream, batch, self.image(batch.images))
+            return terms
+        images = self.encode_images(batch.images)
+        texts = self.encode_texts(self.prepare_texts(batch.texts, batch.languages))
+        losses: dict[str, Tensor] = self.loss(self.score(images, texts).float(), batch.positives)
+        return losses
+
+    def backbone_fingerprint(self) -> str:
+        """Over the backbone's weights, its preprocessing and what of it is kept."""
+        tower = self.towers.get("image.backbone")
+        return features_fingerprint(self.image.backbone, keeps=self.image.keeps, tower=tower)
+
+    def parts(self) -> dict[str, nn.Module]:
+        """Backbone, embedding of regions, words, transformer with these two, head, loss, tasks."""
+        parts = {
+            "image.backbone": self.image.backbone,
+            "image.embedding": self.stream.visual,
+            "text.words": self.stream.trunk.words,
+            "stream": self.stream,
+            "head": self.head,
+        }
+        # While it is pretrained, the loss of retrieval is no loss of its.
+        return parts | ({"loss": self.loss} if self.tasks is None else {"tasks": self.tasks})
+
+    def save_assets(self, folder: Path) -> None:
+        """The tokenizer, and the architecture of the transformer and of the backbone."""
+        self.tokenizer.save(folder)
+        self.stream.trunk.save_architecture(folder)
+        self.image.backbone.save_architecture(folder)

@@ -1,0 +1,216 @@
+"""Paper 1's system: every pair through one transformer, pretrained and fine-tuned."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from tests.systems.tiny_backbone import TINY
+from torch import Tensor
+
+from polyglance.data.batch import Batch, Sentences, TextPairs
+from polyglance.errors import ModelError
+from polyglance.systems.builders import build_system
+from polyglance.systems.checkpoint import load_changed, load_checkpoint, save_system
+from polyglance.systems.config import (
+    FeiConfig,
+    PrecomputedConfig,
+    SingleStreamConfig,
+    SumOfHingesConfig,
+    TasksConfig,
+    TokenizerConfig,
+    TrunkConfig,
+    VisualConfig,
+)
+from polyglance.systems.fei import PAIRS_AT_ONCE, Fei
+
+THINGS = {"dog": "Hund", "cat": "Katze", "boat": "Boot", "tree": "Baum"}
+COLOURS = {"red": "roter", "green": "grüner"}
+PAIRS = [(colour, thing) for colour in COLOURS for thing in THINGS]
+TEXTS = [f"a {colour} {thing}" + " over there" * (n % 3) for n, (colour, thing) in enumerate(PAIRS)]
+GERMAN = [f"ein {COLOURS[colour]} {THINGS[thing]}" for colour, thing in PAIRS]
+PIXELS = torch.randint(
+    0, 256, (8, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)
+)
+STREAM = SingleStreamConfig(
+    trunk=TrunkConfig(
+        tokenizer=TokenizerConfig(vocabulary_size=400, min_frequency=1),
+        layers=2,
+        width=32,
+        heads=2,
+        dropout=0.0,
+        max_length=24,
+    ),
+    visual=VisualConfig(frequencies=4, dropout=0.0),
+    languages=("en", "de"),
+)
+NO_CLASSES = TasksConfig(mrc=0.0)
+
+
+def built(config: FeiConfig | None = None) -> Fei:
+    torch.manual_seed(0)
+    config = config or FeiConfig(backbone=TINY, stream=STREAM)
+    system = build_system(config, training_texts=TEXTS + GERMAN)
+    assert isinstance(system, Fei)
+    return system
+
+
+def batch(images: Tensor = PIXELS) -> Batch:
+    numbers = torch.arange(8)
+    translations = TextPairs(
+        pivots=TEXTS,
+        translations=GERMAN,
+        pivot_language="en",
+        language="de",
+        pivot_ids=numbers,
+        translation_ids=numbers,
+    )
+    return Batch(
+        images=images,
+        image_ids=numbers,
+        texts=TEXTS,
+        languages=["en"] * 8,
+        text_image_ids=numbers,
+        parallel=(translations,),
+        monolingual=Sentences(texts=GERMAN, languages=["de"] * 8),
+    )
+
+
+def trained(system: Fei, steps: int) -> list[float]:
+    """The whole loss, step by step."""
+    optimizer = torch.optim.Adam([p for p in system.parameters() if p.requires_grad], lr=2e-3)
+    system.train()
+    losses = []
+    for _ in range(steps):
+        loss = torch.stack([*system.training_step(batch()).values()]).sum()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    system.eval()
+    return losses
+
+
+def scores(system: Fei, texts: list[str], language: str = "en") -> Tensor:
+    with torch.no_grad():
+        inputs = system.prepare_texts(texts, [language] * len(texts))
+        return system.score_all(system.encode_images(PIXELS), system.encode_texts(inputs))
+
+
+def test_a_score_is_that_of_the_pair_alone() -> None:
+    system = built().eval()
+    together = scores(system, TEXTS)  # (8, 8)
+    assert together.std() > 1e-4
+    with torch.no_grad():
+        for row in (0, 5):
+            image = system.encode_images(PIXELS[row : row + 1])
+            for column in (1, 6):
+                inputs = system.prepare_texts([TEXTS[column]], ["en"])
+                alone = system.score(image, system.encode_texts(inputs))
+                torch.testing.assert_close(
+                    alone, together[row, column].view(1, 1), atol=1e-5, rtol=1e-4
+                )
+
+
+def test_chosen_pairs_have_the_scores_that_they_have_among_all() -> None:
+    system = built().eval()
+    every = scores(system, TEXTS)
+    pairs = torch.randint(0, 8, (PAIRS_AT_ONCE * 2 + 3, 2))
+    with torch.no_grad():
+        texts = system.encode_texts(system.prepare_texts(TEXTS, ["en"] * 8))
+        chosen = system.score_pairs(system.encode_images(PIXELS), texts, pairs)
+        none = system.score_pairs(system.encode_images(PIXELS), texts, pairs[:0])
+    torch.testing.assert_close(chosen, every[pairs[:, 0], pairs[:, 1]], atol=1e-5, rtol=1e-4)
+    assert none.shape == (0,)
+
+
+def test_a_language_changes_what_a_text_says() -> None:
+    system = built().eval()
+    with torch.no_grad():
+        system.stream.languages.normal_()
+    english, german = (scores(system, TEXTS[:1], tag) for tag in ("en", "de"))
+    assert not torch.allclose(english, german)
+    torch.testing.assert_close(scores(system, TEXTS[:1], "de-AT"), german)
+
+
+def test_the_papers_loss_is_its_margin_where_all_scores_are_alike() -> None:
+    system = built()
+    torch.nn.init.zeros_(system.head.weight)  # u
+    terms = system.training_step(batch())
+    assert {name: term.item() for name, term in terms.items()} == {
+        "image_to_text": pytest.approx(0.2),
+        "text_to_image": pytest.approx(0.2),
+    }
+
+
+def test_it_learns_pairs() -> None:
+    # The maximum of hinges stands still for long from scratch; its sum does not.
+    system = built(FeiConfig(backbone=TINY, stream=STREAM, loss=SumOfHingesConfig()))
+    assert trained(system, 120)[-1] < 0.5
+    assert scores(system, TEXTS).argmax(0).tolist() == list(range(8))
+
+
+def test_retrieval_teaches_everything_but_the_embedding_of_no_picture() -> None:
+    system = built().train()
+    with torch.no_grad():
+        system.stream.languages.normal_()
+    torch.stack([*system.training_step(batch()).values()]).sum().backward()
+    without = {
+        name
+        for name, parameter in system.named_parameters()
+        if parameter.grad is None or not parameter.grad.any()
+    }
+    # Nothing is hidden and no text is alone; and b moves all scores alike.
+    assert without == {"stream.no_picture", "stream.visual.hidden", "head.bias"}
+
+
+def pretraining() -> FeiConfig:
+    return FeiConfig(objective="pretraining", backbone=TINY, stream=STREAM, tasks=NO_CLASSES)
+
+
+def test_pretraining_goes_on_as_retrieval(tmp_path: Path) -> None:
+    system = built(pretraining())
+    assert system.learns_from == {"parallel", "monolingual"}
+    assert set(system.training_step(batch())) == {"mlm", "text_mlm", "tlm", "cmtr", "cltr"}
+    losses = trained(system, 30)
+    assert losses[-1] < 0.7 * losses[0]
+    save_system(system, tmp_path / "pretrained")
+    retrieval = pretraining().model_copy(update={"objective": "retrieval"})
+    changed = load_changed(tmp_path / "pretrained", retrieval)
+    assert isinstance(changed.system, Fei)
+    assert changed.fresh == ()
+    assert {name.split(".")[0] for name in changed.unused} == {"tasks"}
+    assert changed.system.learns_from == frozenset()
+    for name, tensor in changed.system.stream.state_dict().items():
+        assert torch.equal(tensor, system.stream.state_dict()[name]), name
+    assert set(changed.system.training_step(batch())) == {"image_to_text", "text_to_image"}
+
+
+def test_classes_of_regions_come_from_where_there_are_any() -> None:
+    with pytest.raises(ModelError, match="mrc"):
+        built(FeiConfig(objective="pretraining", backbone=TINY, stream=STREAM))
+    files = PrecomputedConfig(channels=6, regions=5, classes=7)
+    system = built(FeiConfig(objective="pretraining", backbone=files, stream=STREAM))
+    torch.manual_seed(1)
+    boxes = torch.rand(8, 5, 4).sort(dim=2).values
+    rows = torch.cat([torch.rand(8, 5, 6), boxes, torch.rand(8, 5, 7).softmax(2)], dim=2)
+    assert "mrc" in system.training_step(batch(rows))
+
+
+def test_a_checkpoint_says_the_same(tmp_path: Path) -> None:
+    system = built().eval()
+    before = scores(system, TEXTS)
+    save_system(system, tmp_path / "model", languages=["en"])
+    loaded = load_checkpoint(tmp_path / "model").system
+    assert isinstance(loaded, Fei)
+    torch.testing.assert_close(scores(loaded, TEXTS), before)
+
+
+def test_fewer_cells_are_fewer_regions() -> None:
+    averaged = built(FeiConfig(backbone=TINY, stream=STREAM, cells_per_side=2)).eval()
+    with torch.no_grad():
+        features = averaged.encode_images(PIXELS)
+    assert features.tokens is not None
+    assert features.tokens.shape[:2] == (8, 4)
+    assert averaged.backbone_fingerprint() == built().backbone_fingerprint()  # one store for both
