@@ -119,11 +119,20 @@ def test_variables_are_expanded_in_paths_alone(
 def test_the_recipes_that_we_ship_are_valid(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from polyglance.training.run import check_model
 
-    for name in ("FLICKR8K", "FLICKR30K", "COCO", "MULTI30K", "MULTI30K_TEXT", "VECTORS"):
+    for name in (
+        "CAPTIONS",
+        "FLICKR8K",
+        "FLICKR30K",
+        "COCO",
+        "MULTI30K",
+        "MULTI30K_TEXT",
+        "VECTORS",
+        "TEXT",
+    ):
         monkeypatch.setenv(f"POLYGLANCE_{name}", f"/{name}")
     recipe = load_recipe(path)
     assert len(recipe.training.phases) >= 1
-    assert "checkpoint" in recipe.model or check_model(recipe.model).dimension > 0
+    assert "checkpoint" in recipe.model or check_model(recipe.model).system
 
 
 def test_a_wrong_model_table_names_its_key() -> None:

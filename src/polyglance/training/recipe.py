@@ -96,6 +96,8 @@ class DataConfig(_Table):
         languages: BCP-47 tag → weight of being drawn; ``None``: all of them alike.
         zero_shot: tags that are not trained on; measured once the training is over, so that they
             do not choose the best step.
+        vocabulary_languages: tags whose captions are not trained on, but read where a tokenizer or
+            a vocabulary is made, for when the model is going to be trained further on them.
         captions_per_picture: drawn for each picture of a batch.
         parallel: sentences and their translations beside them.
         monolingual: sentences that stand alone beside them.
@@ -113,6 +115,7 @@ class DataConfig(_Table):
     validation: RecipePath | None = None
     languages: dict[str, PositiveFloat] | None = None
     zero_shot: tuple[str, ...] = ()
+    vocabulary_languages: tuple[str, ...] = ()
     captions_per_picture: PositiveInt = 1
     parallel: ParallelConfig | None = None
     monolingual: MonolingualConfig | None = None

@@ -87,7 +87,8 @@ def train(recipe: Recipe, folder: Path, *, show_progress: bool = True) -> Run:
     validator = (
         Validator(records["validation"], languages=tags) if "validation" in records else None
     )
-    texts = [text for r in records["train"] for text in _texts(r, sorted(drawn))]
+    read = sorted({*drawn, *recipe.data.vocabulary_languages})
+    texts = [text for r in records["train"] for text in _texts(r, read)]
     system = make_system(recipe, [*texts, *beside.texts()])
     beside.check(system)
     sources = RunSources(
