@@ -22,12 +22,11 @@ from polyglance.systems.config import (
 )
 
 TEXTS = ["A dog runs over the grass.", "Ein Hund läuft über das Gras."] * 3
+WORDS = WordTableConfig()
 SMALL = TokenizerConfig(vocabulary_size=300)
 
 
-def config(
-    *, words: WordTableConfig = WordTableConfig(), name: str | None = None
-) -> SingleStreamConfig:
+def config(*, words: WordTableConfig = WORDS, name: str | None = None) -> SingleStreamConfig:
     return SingleStreamConfig(
         trunk=TrunkConfig(
             name=name, tokenizer=SMALL, words=words, layers=1, width=12, heads=2, max_length=16

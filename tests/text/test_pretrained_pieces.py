@@ -29,21 +29,8 @@ def xlm_roberta(folder: Path) -> Tokenizer:
     """A Unigram tokenizer as XLM-R has it: one piece may reach over a space or two characters."""
     from transformers import PreTrainedTokenizerFast
 
-    pieces = [
-        "<s>",
-        "<pad>",
-        "</s>",
-        "<unk>",
-        "▁Der",
-        "▁Hun",
-        "d",
-        "▁läuft",
-        ".",
-        "▁",
-        "一只",
-        "狗",
-        "<mask>",
-    ]
+    pieces = ["<s>", "<pad>", "</s>", "<unk>", "▁Der", "▁Hun", "d", "▁läuft", "."]
+    pieces += ["▁", "一只", "狗", "<mask>"]
     backend = Backend(models.Unigram([(piece, -1.0) for piece in pieces], unk_id=3))
     backend.normalizer = normalizers.NFKC()
     backend.pre_tokenizer = pre_tokenizers.Metaspace()

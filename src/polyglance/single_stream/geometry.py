@@ -42,7 +42,7 @@ class BoxEncoding(nn.Module):
     def forward(self, boxes: Tensor) -> Tensor:
         """(…, 4) left, top, right, bottom as shares of the sides → (…, dimension) float32."""
         with full_precision(boxes):
-            low, high = boxes.float().split(2, dim=-1)  # (…, 2) each
+            low, high = boxes[..., :2].float(), boxes[..., 2:].float()  # (…, 2) each
             numbers = torch.cat([(low + high) / 2, high - low], dim=-1) * SCALE  # (…, 4)
             angles = numbers[..., None] / self.divisors  # (…, 4, frequencies)
             waves = torch.cat([angles.sin(), angles.cos()], dim=-1)  # (…, 4, 2 · frequencies)

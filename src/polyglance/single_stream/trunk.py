@@ -9,7 +9,7 @@ taken from.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -160,12 +160,13 @@ def trunk_of(model: PreTrainedModel, name: str | Path) -> Trunk:
             f"embeddings of {width}; a model without a layer between both is needed, of one of "
             f"the types {', '.join(LAYERS)}"
         )
-    return _apart(model, WordTable(vectors=model.get_input_embeddings().weight.detach()))
+    own: Any = model.get_input_embeddings()
+    return _apart(model, WordTable(vectors=own.weight.detach()))
 
 
 def _apart(model: PreTrainedModel, words: WordTable) -> Trunk:
     model.set_attn_implementation("sdpa")
-    embeddings = model.embeddings
+    embeddings: Any = model.embeddings
     # RoBERTa's family counts positions from behind the padding id.
     first = embeddings.padding_idx + 1 if hasattr(embeddings, "padding_idx") else 0
     return Trunk(
@@ -179,7 +180,7 @@ def _apart(model: PreTrainedModel, words: WordTable) -> Trunk:
     )
 
 
-def _segments(embeddings: nn.Module, width: int) -> Tensor:
+def _segments(embeddings: Any, width: int) -> Tensor:
     """(3, width): a model's own segments; those it lacks start as its first, or as zeros."""
     table = getattr(embeddings, "token_type_embeddings", None)
     known = torch.zeros(1, width) if table is None else table.weight.detach()[:SEGMENTS]
