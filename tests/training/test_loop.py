@@ -270,6 +270,8 @@ def test_a_collapsed_run_is_warned_about_once(
     assert [line["step"] for line in warnings] == [190]  # looked at after steps 0, 10, …, 190
     assert "at 3.2 for 200 steps" in warnings[0]["text"]  # 2·B·α with 8 pairs
     assert "have collapsed" in capsys.readouterr().err
+    kept = read_progress(tmp_path / LAST)
+    assert (kept["collapse"], kept["collapse_mean"]) == (450, pytest.approx(1, abs=1e-3))
 
 
 def test_two_trainers_in_one_folder(tmp_path: Path) -> None:

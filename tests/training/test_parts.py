@@ -26,7 +26,7 @@ from polyglance.training.checkpoint import (
     save_state,
     save_weights,
 )
-from polyglance.training.collapse import CollapseGuard, plateau
+from polyglance.training.collapse import plateau
 from polyglance.training.log import RunLog, read_log
 from polyglance.training.optimizers import OPTIMIZERS, build_optimizer, set_learning_rate
 from polyglance.training.phases import freeze
@@ -188,11 +188,3 @@ def test_looking_at_the_plateau_is_no_training_step() -> None:
     plateau(loss, torch.eye(4, dtype=torch.bool))
     assert int(loss.steps) == 0
     assert loss.training
-
-
-def test_the_guard_wants_patience_without_a_break() -> None:
-    guard = CollapseGuard(patience=20)
-    looks = [5.0] * 15 + [4.0] + [5.02] * 30
-    warned = [n for n, loss in enumerate(looks) if guard.warning(loss, 5.0) is not None]
-    assert warned == [35]
-    assert CollapseGuard(patience=1).warning(5.0, None) is None

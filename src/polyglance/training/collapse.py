@@ -7,6 +7,7 @@ asked of the loss itself, with all scores equal.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import torch
@@ -19,8 +20,10 @@ if TYPE_CHECKING:
     from polyglance.data.batch import Batch
     from polyglance.systems.base import System
 
-PATIENCE = 200  # steps
-TOLERANCE = 0.01  # of the plateau
+PATIENCE, MEMORY = 200, 50  # steps
+ABOVE, BELOW = 0.02, 0.0075  # of the plateau
+"""The maximum of hinges, collapsed, scattered by .65 % from step to step in runs over Flickr8k; the
+mean of ten looks stayed between .8 % above the plateau and .7 % below."""
 
 
 def plateau(loss: nn.Module | None, positives: Tensor) -> float | None:
@@ -50,16 +53,35 @@ def plateau_of_batch(system: System, batch: Batch) -> float | None:
 
 
 class CollapseGuard:
-    """Counts steps during which the loss sits on its plateau.
+    """Counts steps during which the loss, averaged over the last ones, sits on its plateau.
+
+    Single batches scatter around a plateau by more than what tells it from learning, so a running
+    mean is looked at. It may be further above the plateau than below: embeddings that fall together
+    come down to it as their scores become equal, and a run that learns goes below.
 
     Args:
-        patience: steps of it before the warning.
-        tolerance: how near is on it, as a share of the plateau.
+        patience: steps on the plateau before the warning.
+        memory: steps that the running mean reaches back.
+        above: how far above the plateau is still on it, as a share of it.
+        below: how far below.
+
+    Attributes:
+        steps: that it has been there without a break.
+        mean: running mean of the loss in plateaus, or ``None`` before the first look.
     """
 
-    def __init__(self, *, patience: int = PATIENCE, tolerance: float = TOLERANCE) -> None:
-        self._patience, self._tolerance = patience, tolerance
+    def __init__(
+        self,
+        *,
+        patience: int = PATIENCE,
+        memory: int = MEMORY,
+        above: float = ABOVE,
+        below: float = BELOW,
+    ) -> None:
+        self._patience, self._memory = patience, memory
+        self._lowest, self._highest = 1 - below, 1 + above
         self.steps = 0
+        self.mean: float | None = None
 
     def warning(self, loss: float, expected: float | None, *, steps: int = 1) -> str | None:
         """The warning, once, at the step where patience ends; else ``None``.
@@ -69,7 +91,13 @@ class CollapseGuard:
             expected: the plateau, or ``None`` where there is none.
             steps: since the last look.
         """
-        if expected is None or abs(loss - expected) > self._tolerance * abs(expected):
+        if not expected:
+            self.steps, self.mean = 0, None
+            return None
+        height = loss / expected
+        share = 1 - math.exp(-steps / self._memory)
+        self.mean = height if self.mean is None else self.mean + share * (height - self.mean)
+        if not self._lowest <= self.mean <= self._highest:
             self.steps = 0
             return None
         before, self.steps = self.steps, self.steps + steps

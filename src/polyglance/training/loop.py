@@ -136,6 +136,7 @@ class Trainer:
         if self._monolingual is not None:
             self._monolingual.load_state_dict(saved["monolingual"])
         self._guard.steps = saved["collapse"]
+        self._guard.mean = saved.get("collapse_mean")  # older checkpoints: from the next look on
         self.progress = Progress(**saved["run"])
         return True
 
@@ -297,4 +298,5 @@ class Trainer:
             parallel={} if self._parallel is None else self._parallel.state_dict(),
             monolingual={} if self._monolingual is None else self._monolingual.state_dict(),
             collapse=self._guard.steps,
+            collapse_mean=self._guard.mean,
         )

@@ -75,7 +75,10 @@ class RunState:
         return self._timer.is_due()
 
     def save(
-        self, optimizer: torch.optim.Optimizer, progress: Progress, **rest: dict[str, Any] | int
+        self,
+        optimizer: torch.optim.Optimizer,
+        progress: Progress,
+        **rest: dict[str, Any] | float | None,
     ) -> None:
         """Write the last state; ``rest`` is anything JSON that belongs to it."""
         with self._timer:
