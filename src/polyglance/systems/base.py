@@ -18,6 +18,9 @@ from polyglance.systems.fingerprint import Tower
 from polyglance.vision.localisation import Cells, smooth, strongest
 from polyglance.vision.preprocessing import Preprocessing
 
+PAIRS_AT_ONCE = 256
+"""Pictures whose parts are gathered at a time to be compared with one text."""
+
 
 class System(nn.Module, ABC):
     """A published system, whole: it trains, encodes and compares.
@@ -71,6 +74,30 @@ class System(nn.Module, ABC):
         """(images, texts) float32 scores in bounded memory, without gradients."""
         with torch.no_grad():
             return self.score(images, texts).float()
+
+    def score_pairs(self, images: Features, texts: Features, pairs: Tensor) -> Tensor:
+        """Scores of chosen pairs, in bounded memory and without gradients.
+
+        Each text is compared with its own pictures at once, so that pairs are best given with many
+        pictures for few texts.
+
+        Args:
+            images: of any number.
+            texts: of any number.
+            pairs: (pairs, 2) int64, a row of ``images`` and one of ``texts`` each, in any order.
+
+        Returns:
+            (pairs,) float32.
+        """
+        scores = images.embedding.new_empty(len(pairs), dtype=torch.float32)
+        order = pairs[:, 1].argsort(stable=True)
+        each = pairs[:, 1].unique(return_counts=True)[1].tolist()  # pairs of each text, in order
+        for group in order.split(each) if each else ():
+            for some in group.split(PAIRS_AT_ONCE):
+                text = texts.rows(pairs[some[:1], 1])
+                of_text = self.score_all(images.rows(pairs[some, 0]), text)  # (pictures, 1)
+                scores[some] = of_text[:, 0]
+        return scores
 
     @property
     def localises(self) -> bool:
