@@ -47,6 +47,7 @@ def test_given_vectors_keep_their_directions() -> None:
 
 def test_frozen_vectors_learn_only_their_projection() -> None:
     table = new_word_table(vocabulary_size=3, width=6, dimension=2, frozen=True)
+    table.requires_grad_(True)  # as every phase of training begins
     table.scores(table(torch.arange(3))).sum().backward()
     assert table.vectors.grad is None
     assert table.projection is not None

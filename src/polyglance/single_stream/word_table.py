@@ -33,7 +33,11 @@ class WordTable(nn.Module):
         super().__init__()
         if frozen and projection is None:
             raise ValueError("frozen vectors need a projection that learns")
-        self.vectors = nn.Parameter(vectors, requires_grad=not frozen)
+        self.vectors: Tensor
+        if frozen:  # a buffer, which no phase of training can thaw
+            self.register_buffer("vectors", vectors)
+        else:
+            self.vectors = nn.Parameter(vectors)
         self.projection = projection
         self.width = vectors.shape[1] if projection is None else projection.out_features
 
