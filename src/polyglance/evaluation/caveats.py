@@ -12,14 +12,19 @@ if TYPE_CHECKING:
 
 
 def caveats(
-    records: Sequence[Record], *, languages: Sequence[str], known: Sequence[str]
+    records: Sequence[Record],
+    *,
+    languages: Sequence[str],
+    known: Sequence[str],
+    lost: Sequence[str] = (),
 ) -> tuple[str, ...]:
-    """Warnings about leaked pictures and unknown languages.
+    """Warnings about leaked pictures and about languages, unknown or lost.
 
     Args:
         records: the pictures that were measured.
         languages: that were measured.
         known: languages that the model was trained on; empty where the model does not say.
+        lost: languages that should have been measured and have no picture that can be read.
     """
     found = []
     coco = sum(_of_coco_training(record) for record in records)
@@ -35,11 +40,19 @@ def caveats(
             f"{training} of {len(records)} pictures belong to the split 'train': these numbers "
             "show memory, not skill, if the model was trained on them"
         )
+    found += unknown_languages(languages, known)
+    if lost:
+        found.append(f"not measured, since none of their pictures can be read: {', '.join(lost)}")
+    return tuple(found)
+
+
+def unknown_languages(
+    languages: Sequence[str], known: Sequence[str], *, who: str = "the model"
+) -> list[str]:
+    """A warning where some of the languages were not trained on; arguments as above."""
     primary = {primary_language(tag) for tag in known}
     unknown = [tag for tag in languages if known and primary_language(tag) not in primary]
-    if unknown:
-        found.append(f"the model was not trained on {', '.join(unknown)}")
-    return tuple(found)
+    return [f"{who} was not trained on {', '.join(unknown)}"] if unknown else []
 
 
 def _of_coco_training(record: Record) -> bool:

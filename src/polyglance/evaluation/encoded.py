@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from polyglance.evaluation.ranks import ROUNDING, EmbeddingScores, MatrixScores, Scores
-from polyglance.features import Features
+from polyglance.features import Features, joined
 
 
 class Scorer(Protocol):
@@ -54,6 +54,11 @@ class Encoded:
     def embeddings(self) -> Tensor:
         """(all, dim) float32."""
         return torch.cat([batch.embedding for batch in self.batches])[self.order].float()
+
+    @property
+    def features(self) -> Features:
+        """All of them as one, padded to the longest."""
+        return joined(self.batches).rows(self.order)
 
 
 def compare(scorer: Scorer, images: Encoded, texts: Encoded) -> Scores:

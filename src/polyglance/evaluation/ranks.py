@@ -231,7 +231,7 @@ def rank(
     if not len(pair_rows):
         raise ValueError("no row and no column share an id, so there is nothing to rank")
     pair_scores = scores.pairs(pair_rows, pair_columns)
-    _check_finite(pair_scores)
+    check_finite(pair_scores)
     pair_scores = pair_scores - scores.tolerance
     row_side = _Side(pair_rows, pair_scores, count=row_count)
     column_side = _Side(pair_columns, pair_scores, count=column_count)
@@ -244,7 +244,7 @@ def rank(
         for left in range(0, column_count, block_columns):
             columns = slice(left, min(left + block_columns, column_count))
             block = scores.block(rows, columns)
-            _check_finite(block)
+            check_finite(block)
             # Positives are taken out of the block, so that what is counted are negatives alone.
             here = (band_columns >= columns.start) & (band_columns < columns.stop)
             block[band_rows[here], band_columns[here] - left] = -torch.inf
@@ -325,7 +325,12 @@ def _is_transposed(block: Tensor) -> bool:
     return block.stride(0) == 1 and block.stride(1) != 1
 
 
-def _check_finite(scores: Tensor) -> None:
+def check_finite(scores: Tensor) -> None:
+    """Refuse scores among which something is no number.
+
+    Raises:
+        ValueError: one is NaN or infinite.
+    """
     # A sum is finite only where all its terms are, and is far cheaper than looking at each.
     if not torch.isfinite(scores.sum()):
         raise ValueError(

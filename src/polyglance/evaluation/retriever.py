@@ -90,9 +90,9 @@ def evaluate_retriever(
         draws=draws,
         seed=seed,
     )
-    warnings = caveats(pictures.records, languages=list(captions), known=retriever.languages)
-    if lost:
-        warnings += (f"not measured, since none of their pictures can be read: {', '.join(lost)}",)
+    warnings = caveats(
+        pictures.records, languages=list(captions), known=retriever.languages, lost=lost
+    )
     return replace(
         report,
         model=retriever.name,
