@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +80,7 @@ def test_texts_alone_get_the_states_of_the_official_model(tmp_path: Path, family
 
 def test_a_second_sentence_has_berts_own_segment(tmp_path: Path) -> None:
     model = official("bert")
-    stream = tiny_stream(trunk=trunk_of(model, "bert")).eval()
+    stream = tiny_stream(trunk=trunk_of(deepcopy(model), "bert")).eval()
     ids = torch.randint(5, 50, (1, 8))
     segments = torch.tensor([[0, 0, 0, 1, 1, 1, 1, 1]])
     positions = torch.tensor([[0, 1, 2, 0, 1, 2, 3, 4]])

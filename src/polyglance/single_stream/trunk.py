@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from polyglance.errors import ModelError
+from polyglance.single_stream.attention import use_short_attention
 from polyglance.single_stream.word_table import WordTable
 from polyglance.text.transformer import load_transformer, save_architecture
 
@@ -147,7 +148,7 @@ def new_trunk(
 
 
 def trunk_of(model: PreTrainedModel, name: str | Path) -> Trunk:
-    """Take a text model apart; ``name`` is where it came from.
+    """Take a text model apart, which is then no model of its own; ``name`` is where it came from.
 
     Raises:
         ModelError: its family embeds words in another way.
@@ -165,7 +166,7 @@ def trunk_of(model: PreTrainedModel, name: str | Path) -> Trunk:
 
 
 def _apart(model: PreTrainedModel, words: WordTable) -> Trunk:
-    model.set_attn_implementation("sdpa")
+    use_short_attention(model)
     embeddings: Any = model.embeddings
     # RoBERTa's family counts positions from behind the padding id.
     first = embeddings.padding_idx + 1 if hasattr(embeddings, "padding_idx") else 0
