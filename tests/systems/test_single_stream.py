@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from pydantic import ValidationError
@@ -14,6 +15,7 @@ from polyglance.single_stream.tokens import PairTokenizer
 from polyglance.systems.builders import build_single_stream
 from polyglance.systems.config import (
     PretrainedWordsConfig,
+    SentenceWordsConfig,
     SingleStreamConfig,
     TokenizerConfig,
     TrunkConfig,
@@ -114,6 +116,28 @@ def test_words_start_from_given_vectors(tmp_path: Path) -> None:
     other, _ = build_single_stream(config(words=words), channels=5, folder=tmp_path)
     other.load_state_dict(stream.state_dict())
     assert torch.equal(other.trunk.words.vectors, vectors)
+
+
+def test_words_start_from_the_sentence_encoder(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever encoder is at hand there: here one that tells words by their first letter."""
+    from polyglance.text.sentence_encoder import SentenceEncoder
+
+    class FirstLetter:
+        dimension = 30
+        fingerprint = "f"
+
+        def embed(self, texts: list[str]) -> np.ndarray:
+            return np.eye(30, dtype=np.float32)[[ord(text[0]) % 30 for text in texts]]
+
+    monkeypatch.setattr(SentenceEncoder, "load", FirstLetter)
+    words = WordTableConfig(dimension=30, start=SentenceWordsConfig())
+    stream, tokenizer = build_single_stream(config(words=words), channels=5, training_texts=TEXTS)
+    vectors = stream.trunk.words.vectors
+    assert vectors.requires_grad
+    vocabulary = tokenizer.tokenizer.vocabulary
+    for word in ("dog", "hund", "over"):
+        assert vectors[vocabulary[f"Ġ{word}"], ord(word[0]) % 30] == 1
+    assert vectors[vocabulary["og"]].abs().max() < 0.9  # means nothing alone, starts at random
 
 
 def test_vectors_of_another_dimension_are_refused(tmp_path: Path) -> None:

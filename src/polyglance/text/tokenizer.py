@@ -126,14 +126,15 @@ class Tokenizer:
         return sorted(number for number, token in added.items() if token.special)
 
     def texts(self) -> list[str]:
-        """What each id stands for, as readable text.
+        """What each id stands for where that is a word or begins one.
 
-        Empty for special tokens, and for pieces that hold only a part of a character.
+        Empty for special tokens, for pieces that hold only a part of a character, and for those
+        that only go on with a word and mean nothing alone.
         """
         special = set(self.special_ids)
-        said = [self._backend.decode([number]).strip() for number in range(len(self))]
+        said = [self._backend.decode([number]) for number in range(len(self))]
         return [
-            "" if number in special or UNREADABLE in text else text
+            "" if number in special or UNREADABLE in text or _continues(text) else text.strip()
             for number, text in enumerate(said)
         ]
 
@@ -304,6 +305,11 @@ class Tokenizer:
         described = json.loads(self._backend.to_str())
         described["padding"] = self._padding
         return json.dumps(described, ensure_ascii=False, sort_keys=True)
+
+
+def _continues(piece: str) -> bool:
+    """Whether a piece of text, right behind a letter, is of the same word."""
+    return len(word_spans(f"a{piece}")) == 1
 
 
 def _readable(text: str) -> str:
