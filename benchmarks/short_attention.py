@@ -1,4 +1,4 @@
-"""A transformer over captions and regions, attending by products or by torch's fused kernel, in turns.
+"""A transformer over captions and regions, with plain and with fused attention, in turns.
 
     python benchmarks/short_attention.py [--pairs 64] [--length 37] [--layers 2] [--rounds 5]
 
