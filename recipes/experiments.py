@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from ledger import Ledger, Logged
 
@@ -60,6 +60,7 @@ class Experiment:
     base: Path
     parts: Callable[[Any], dict[str, Any]]
     look: Callable[[Any], dict[str, float]]
+    kind: ClassVar[type] = Logged
 
     def overrides(self, setting: Setting) -> list[str]:
         """Of the base recipe, the name and the seed among them."""
@@ -69,12 +70,7 @@ class Experiment:
 
     def described(self, setting: Setting) -> dict[str, Any]:
         """The setting's recipe as the ledger keeps it: as written, without anybody's folders."""
-        from polyglance.training.recipe import apply_override
-
-        table = tomllib.loads(self.base.read_text(encoding="utf-8"))
-        for override in self.overrides(setting):
-            apply_override(table, override)
-        return table
+        return as_written(self.base, self.overrides(setting))
 
     def run(self, setting: Setting, output: Path) -> Logged:
         """Train one setting in a folder of its own, or go on with it."""
@@ -118,7 +114,7 @@ class Experiment:
             ],
             losses=[(line["step"], round(line["loss"], 2)) for line in steps],
             warnings=sum(line["event"] == "warning" for line in lines),
-            seconds=_training_seconds(lines),
+            seconds=training_seconds(lines),
             pairs=steps[-1]["step"] * batch_size * recipe["data"].get("captions_per_picture", 1),
             parameters={
                 name: sum(parameter.numel() for parameter in part.parameters())
@@ -128,7 +124,17 @@ class Experiment:
         )
 
 
-def _training_seconds(lines: Sequence[dict[str, Any]]) -> float:
+def as_written(base: Path, overrides: Sequence[str]) -> dict[str, Any]:
+    """A recipe's table with overrides, its variables as they are written."""
+    from polyglance.training.recipe import apply_override
+
+    table = tomllib.loads(base.read_text(encoding="utf-8"))
+    for override in overrides:
+        apply_override(table, override)
+    return table
+
+
+def training_seconds(lines: Sequence[dict[str, Any]]) -> float:
     """Between start and end, without the pauses before a run was resumed."""
     times = [float(line["time"]) for line in lines if line["event"] != "resume"]
     return round(sum(min(after - before, LONGEST_STEP) for before, after in pairwise(times)), 1)
@@ -159,7 +165,7 @@ def main(
     parser.add_argument("--name", action="append", help="only this row; may be given again")
     parser.add_argument("--write-only", action="store_true", help="the page, without training")
     given = parser.parse_args(arguments)
-    ledger = Ledger(given.ledger)
+    ledger = Ledger(given.ledger, experiment.kind)
     wanted = settings(given.seeds)
     if not given.write_only:
         asked = [

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -72,15 +72,17 @@ class Ledger:
 
     Args:
         path: of the JSON Lines.
+        kind: of what a line says: a dataclass of what JSON can hold, told by a ``key`` and finished
+            by its ``recipe``.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, kind: type[Any] = Logged) -> None:
+        self.path, self.kind = path, kind
 
     def __iter__(self) -> Iterator[Logged]:
         if self.path.exists():
             for line in self.path.read_text(encoding="utf-8").splitlines():
-                yield Logged(**json.loads(line))
+                yield self.kind(**json.loads(line))
 
     def add(self, run: Logged) -> None:
         """Put a run in, in the place of any other with its table, name and seed."""
@@ -100,8 +102,8 @@ class Ledger:
         return [run for run in self if run.table == table and name in (None, run.name)]
 
 
-def _fields(run: Logged) -> dict[str, Any]:
-    return {name: getattr(run, name) for name in Logged.__slots__}
+def _fields(run: Any) -> dict[str, Any]:
+    return {field.name: getattr(run, field.name) for field in fields(run)}
 
 
 def difference(

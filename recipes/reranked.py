@@ -1,0 +1,211 @@
+"""One model of paper 1 and what it comes to: pretrained, fine-tuned, and set to rerank.
+
+A run has three parts, each in a folder of its own and gone on with where it was stopped:
+pretraining by one recipe, fine-tuning by another from what came of it, and a first stage that finds
+what is to be reranked, trained once for all runs of a seed.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+from experiments import Setting, as_written, training_seconds
+
+TOP = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Reranked:
+    """One finished run.
+
+    Attributes:
+        table: that it belongs to.
+        name: of its row.
+        seed: of all three parts.
+        recipe: part → everything that decided it, without the places of files.
+        report: of the reranked order, with ``weight`` for the first stage's scores; the first
+            stage alone and the number of passes are in it.
+        alone: tag → metrics of the order by the second stage alone, within the lists.
+        weight: of the first stage's scores, chosen on the pictures of the report.
+        curves: pretraining task → (step, loss), thinned.
+        seconds: part → of training, and of scoring all pairs.
+    """
+
+    table: str
+    name: str
+    seed: int
+    recipe: dict[str, Any]
+    report: dict[str, Any]
+    alone: dict[str, Any]
+    weight: float
+    curves: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def key(self) -> tuple[str, str, int]:
+        """What tells it from other runs."""
+        return self.table, self.name, self.seed
+
+    @property
+    def languages(self) -> dict[str, Any]:
+        """BCP-47 tag → metrics of the reranked order."""
+        found: dict[str, Any] = self.report["languages"]
+        return found
+
+    @property
+    def first(self) -> dict[str, Any]:
+        """BCP-47 tag → metrics of the first stage."""
+        found: dict[str, Any] = self.report["reranking"]["first_stage"]["languages"]
+        return found
+
+    def rsum(self, language: str) -> float:
+        """Sum of the six recalls in a language, reranked."""
+        return float(self.languages[language]["rsum"])
+
+
+@dataclass(frozen=True, slots=True)
+class Rerankings:
+    """What all runs of paper 1 share.
+
+    Attributes:
+        name: of the page.
+        first: recipe of the first stage, and what it overrides.
+        pretraining: recipe; a setting's own overrides come on top.
+        tuning: recipe of fine-tuning.
+        languages: that are measured.
+    """
+
+    name: str
+    first: tuple[Path, tuple[str, ...]]
+    pretraining: Path
+    tuning: Path
+    languages: Sequence[str]
+    kind: ClassVar[type] = Reranked
+
+    def described(self, setting: Setting) -> dict[str, Any]:
+        """All recipes of a setting as the ledger keeps them."""
+        return {
+            part: as_written(base, overrides)
+            for part, (base, overrides) in self._parts(setting).items()
+        }
+
+    def run(self, setting: Setting, output: Path) -> Reranked:
+        """Train and measure one setting, or go on with it."""
+        import torch
+
+        from polyglance.data.locking import in_turn
+        from polyglance.errors import TrainingError
+
+        torch.set_num_threads(1)  # as in experiments.py
+        parts = self._parts(setting)
+        folders = {part: _folder(output, part, setting) for part in parts}
+        with suppress(TrainingError):  # another run of this seed is at it
+            _trained(*parts["first"], folders["first"])
+        models = {"pretraining": _trained(*parts["pretraining"], folders["pretraining"])}
+        base, overrides = parts["tuning"]
+        begin = f"model.checkpoint={models['pretraining']}"
+        models["tuning"] = _trained(base, [*overrides, begin], folders["tuning"])
+        with in_turn(folders["first"], TrainingError):
+            models["first"] = _trained(*parts["first"], folders["first"])
+        logged = self._measured(setting, models, folders)
+        for part in ("pretraining", "tuning"):
+            shutil.rmtree(folders[part])
+        return logged
+
+    def _parts(self, setting: Setting) -> dict[str, tuple[Path, list[str]]]:
+        """Part → its recipe and overrides; where a checkpoint lies is told when it is there."""
+        seed = f"training.seed={setting.seed}"
+        base, overrides = self.first
+        return {
+            "first": (base, [f"name={self.name}-first", seed, *overrides]),
+            "pretraining": (self.pretraining, [seed, *setting.overrides]),
+            "tuning": (self.tuning, [seed]),
+        }
+
+    def _measured(
+        self, setting: Setting, models: dict[str, Path], folders: dict[str, Path]
+    ) -> Reranked:
+        from polyglance import Reranker, Retriever
+        from polyglance.data.manifest import read_manifest
+        from polyglance.evaluation.reranking import two_stages
+        from polyglance.training.log import read_log
+
+        logs = {part: read_log(folder / "log.jsonl") for part, folder in folders.items()}
+        seconds = {part: training_seconds(lines) for part, lines in logs.items()}
+        finder, judge = Retriever.load(models["first"]), Reranker.load(models["tuning"])
+        started = time.monotonic()
+        stages = two_stages(
+            finder,
+            judge,
+            read_manifest(Path(os.environ["POLYGLANCE_FLICKR8K"]) / "val.jsonl"),
+            top=TOP,
+            languages=self.languages,
+            features=_kept(finder),
+            reranker_features=_kept(judge.encoder),
+        )
+        seconds["scoring"] = round(time.monotonic() - started, 1)
+        weight = stages.best_weight()
+        alone = stages.report(weight=0.0).as_dict()["languages"]
+        return Reranked(
+            table=setting.table,
+            name=setting.name,
+            seed=setting.seed,
+            recipe=self.described(setting),
+            report=_portable(stages.report(weight=weight).as_dict()),
+            alone=alone,
+            weight=weight,
+            curves=_curves(logs["pretraining"]),
+            seconds=seconds,
+        )
+
+
+def _folder(output: Path, part: str, setting: Setting) -> Path:
+    """Of a part; a first stage serves all settings of its seed."""
+    row = "first" if part == "first" else f"{setting.name}-{part}"
+    return output / "".join(c if c.isalnum() else "-" for c in f"{row}-{setting.seed}")
+
+
+def _trained(base: Path, overrides: Sequence[str], folder: Path) -> Path:
+    """A recipe, trained to its end: the folder of the model."""
+    from polyglance.training.recipe import load_recipe
+    from polyglance.training.run import train
+
+    done = train(load_recipe(base, overrides), folder, show_progress=False)
+    if done.signal is not None:
+        raise KeyboardInterrupt
+    return folder.absolute() / "model"
+
+
+def _kept(encoder: Any) -> Any:
+    """The features of a model's backbone that training has left in the user's cache."""
+    from polyglance.systems.stored_features import open_features
+    from polyglance.training.sources import feature_cache
+
+    fingerprint = encoder.system.backbone_fingerprint()
+    return open_features(encoder.system, feature_cache() / fingerprint[:16])
+
+
+def _curves(log: Sequence[dict[str, Any]]) -> dict[str, list[tuple[int, float]]]:
+    tasks = ("mlm", "text_mlm", "tlm", "mrc", "cmtr", "cltr")
+    steps = [line for line in log if line["event"] == "step"]
+    return {
+        task: [(line["step"], round(line[task], 4)) for line in steps]
+        for task in tasks
+        if steps and task in steps[0]
+    }
+
+
+def _portable(report: dict[str, Any]) -> dict[str, Any]:
+    """Without the names of folders, which say nothing elsewhere."""
+    for part in (report, report["reranking"], report["reranking"]["first_stage"]):
+        part["model"]["name"] = ""
+    for part in (report, report["reranking"]["first_stage"]):
+        part["manifest"] = Path(part["manifest"]).name
+    return report
