@@ -114,7 +114,7 @@ class Reranker:
             inference_precision(images.embedding.device.type),
             track("pairs", len(pairs), show=show_progress) as advance,
         ):
-            for some in by_length.split(PAIRS_AT_ONCE):
+            for some in torch.split(by_length, PAIRS_AT_ONCE):
                 scores[some] = self.encoder.system.score_pairs(images, texts, pairs[some]).cpu()
                 advance(len(some))
         return scores

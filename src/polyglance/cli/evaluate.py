@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from polyglance.evaluation.results import Report
 
 SKIPPED_SHOWN = 20
@@ -70,6 +72,24 @@ def evaluate(
             "maximum lies in the picture that a caption belongs to.",
         ),
     ] = 0,
+    rerank: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MODEL",
+            help="Let this second model order the best that the first has found, and measure both.",
+        ),
+    ] = None,
+    rerank_top: Annotated[
+        int, typer.Option(min=1, help="How many of each query's best the second model orders.")
+    ] = 64,
+    rerank_weight: Annotated[
+        float,
+        typer.Option(help="Of the first model's score, which is added to the second's."),
+    ] = 0.0,
+    rerank_features: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="As --features, for the second model."),
+    ] = None,
 ) -> None:
     """Measure a model on captioned pictures: recall per language, the mean and the worst.
 
@@ -78,16 +98,19 @@ def evaluate(
     from dataclasses import replace
 
     _check_outputs(json, report, clip_benchmark)
+    _check_reranking(rerank, rerank_weight, rerank_features)
     from polyglance.data.manifest import read_manifest
 
     records = read_manifest(manifest)
 
-    from polyglance import Retriever
+    from polyglance import Reranker, Retriever
     from polyglance.evaluation.mosaics import measure_pointing
+    from polyglance.evaluation.reranking import two_stages
     from polyglance.evaluation.retriever import evaluate_retriever
     from polyglance.systems.stored_features import open_features
 
     retriever = Retriever.load(model)
+    reranker = None if rerank is None else Reranker.load(rerank)
     pointing = None
     if mosaics:  # first, since a model that cannot localise should say so before minutes of work
         pointing = measure_pointing(
@@ -99,19 +122,26 @@ def evaluate(
             seed=seed,
             show_progress=True,
         )
-    measured = evaluate_retriever(
-        retriever,
-        records,
-        languages=language or None,
-        gallery=gallery.value,
-        folds=folds,
-        batch_size=batch_size,
-        draws=draws,
-        seed=seed,
-        manifest=str(manifest),
-        features=None if features is None else open_features(retriever.system, features),
-        show_progress=True,
-    )
+    asked: dict[str, Any] = {
+        "languages": language or None,
+        "gallery": gallery.value,
+        "folds": folds,
+        "batch_size": batch_size,
+        "draws": draws,
+        "seed": seed,
+        "manifest": str(manifest),
+        "features": None if features is None else open_features(retriever.system, features),
+        "show_progress": True,
+    }
+    if reranker is None:
+        measured = evaluate_retriever(retriever, records, **asked)
+    else:
+        second = reranker.encoder.system
+        stored = None if rerank_features is None else open_features(second, rerank_features)
+        stages = two_stages(
+            retriever, reranker, records, top=rerank_top, reranker_features=stored, **asked
+        )
+        measured = stages.report(weight=rerank_weight)
     measured = replace(measured, pointing=pointing)
     _print(measured)
     _write(measured, json, report, clip_benchmark)
@@ -128,6 +158,19 @@ def _check_outputs(json: Path | None, report: Path | None, clip_benchmark: Path 
             raise ConfigError(f"{option} {path}: a folder; name a file")
     if clip_benchmark is not None and clip_benchmark.exists() and not clip_benchmark.is_dir():
         raise ConfigError(f"--clip-benchmark {clip_benchmark}: a file; name a folder")
+
+
+def _check_reranking(rerank: str | None, weight: float, features: Path | None) -> None:
+    """Refuse what is said of a second model where there is none, and weights that are none."""
+    from math import isfinite
+
+    from polyglance.errors import ConfigError
+
+    if rerank is None and (weight or features is not None):
+        option = "--rerank-weight" if weight else "--rerank-features"
+        raise ConfigError(f"{option}: without --rerank there is no second model")
+    if not isfinite(weight):
+        raise ConfigError(f"--rerank-weight {weight}: give a number, such as 0.5")
 
 
 def _print(report: Report) -> None:
@@ -152,6 +195,7 @@ def _print(report: Report) -> None:
         console.print(f"(intervals: in a terminal of {needed} columns, or with --json)", "")
     for line in summary_lines(report):
         console.print(line, markup=False)
+    _print_stages(report, console)
     if (translations := text_to_text_table(report)) is not None:
         if Console(width=UNLIMITED).measure(translations).maximum <= console.width:
             console.print("", translations)
@@ -166,6 +210,20 @@ def _print(report: Report) -> None:
             console.print(f"  {picture.path}: {picture.reason}", markup=False)
         if len(report.skipped) > SKIPPED_SHOWN:
             console.print(f"  and {len(report.skipped) - SKIPPED_SHOWN} more (all with --json)")
+
+
+def _print_stages(report: Report, console: Console) -> None:
+    """What a second model changed, where there is one and the terminal is wide enough."""
+    from rich.console import Console
+
+    from polyglance.evaluation.comparison import comparison_table
+
+    if report.reranking is None:
+        return
+    first = report.reranking.first
+    table = comparison_table(first, report, titles=("first stage", "reranked"))
+    if Console(width=UNLIMITED).measure(table).maximum <= console.width:
+        console.print("", table)
 
 
 def _write(

@@ -10,6 +10,9 @@ import typer
 
 if TYPE_CHECKING:
     from polyglance.search.query import Hit, Query, Searcher
+    from polyglance.search.reranking import RerankedHit
+
+EMPTY = "the collection is empty"
 
 
 def search(
@@ -29,18 +32,60 @@ def search(
     as_json: Annotated[
         bool, typer.Option("--json", help="Print a JSON list of hits instead of lines.")
     ] = False,
+    rerank: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MODEL",
+            help="Let this second model look at the best pictures again, and order them.",
+        ),
+    ] = None,
+    rerank_top: Annotated[
+        int, typer.Option(min=1, max=1000, help="How many pictures the second model looks at.")
+    ] = 64,
+    rerank_weight: Annotated[
+        float, typer.Option(help="Of the cosine, which is added to the second model's score.")
+    ] = 0.0,
 ) -> None:
     """Find pictures in a collection, best first, each with its score (cosine)."""
     from polyglance.search.query import Query
 
     asked = Query.of(query, language=language, image=image)
+    if rerank is not None:
+        found = _search_and_rerank(collection, asked, top, rerank, rerank_top, rerank_weight)
+        _print_json(_reranked_json(found, asked)) if as_json else _print_reranked(found)
+        return
     searcher = open_searcher(collection)
     hits = searcher.search(asked, top=top)
     if as_json:
-        listed = [_as_json(hit, asked) for hit in hits]
-        typer.echo(json.dumps(listed, ensure_ascii=False, indent=2))
-    else:
-        _print_lines(hits, asked, searcher)
+        _print_json([_as_json(hit, asked) for hit in hits])
+        return
+    _print_language(asked, searcher.language_warning(asked.language))
+    if not hits:
+        typer.echo(EMPTY, err=True)
+    for hit in hits:
+        typer.echo(_line(hit))
+
+
+def _search_and_rerank(
+    collection: Path, asked: Query, top: int, model: str, rerank_top: int, weight: float
+) -> list[RerankedHit]:
+    """Hits; what is known of the language, and pictures that are gone, are said at once."""
+    from polyglance.reranker import Reranker
+    from polyglance.search.query import language_warning
+    from polyglance.search.reranking import require_words, search_and_rerank
+    from polyglance.search.schema import readable
+
+    require_words(asked)  # before models are loaded
+    searcher, reranker = open_searcher(collection), Reranker.load(model)
+    hits, gone = search_and_rerank(
+        searcher, reranker, asked, top=top, rerank_top=rerank_top, weight=weight
+    )
+    _print_language(asked, searcher.language_warning(asked.language))
+    if warning := language_warning(asked.language, reranker.encoder.languages):
+        typer.echo(f"{model}: {warning}", err=True)
+    for path, reason in gone:
+        typer.echo(f"skipped {readable(str(path))}: {reason}", err=True)
+    return hits
 
 
 def open_searcher(collection: Path) -> Searcher:
@@ -61,16 +106,42 @@ def _as_json(hit: Hit, query: Query) -> dict[str, object]:
     return {"path": path, "score": round(hit.score, 6), "id": hit.id, **language}
 
 
-def _print_lines(hits: list[Hit], query: Query, searcher: Searcher) -> None:
+def _reranked_json(hits: list[RerankedHit], query: Query) -> list[dict[str, object]]:
+    return [
+        _as_json(each.hit, query)
+        | {
+            "first_rank": each.rank,
+            "rerank_score": None if each.score is None else round(each.score, 6),
+        }
+        for each in hits
+    ]
+
+
+def _print_reranked(hits: list[RerankedHit]) -> None:
+    """Each with the score that it was ordered by, its rank before and now, and its cosine."""
+    typer.echo("second score, rank before → now, cosine" if hits else EMPTY, err=True)
+    for rank, each in enumerate(hits, start=1):
+        score = f"{'–':>7}" if each.score is None else f"{each.score:7.3f}"
+        typer.echo(f"{score}  {each.rank:>4} → {rank:<4}  {_line(each.hit)}")
+
+
+def _print_json(hits: list[dict[str, object]]) -> None:
+    typer.echo(json.dumps(hits, ensure_ascii=False, indent=2))
+
+
+def _print_language(query: Query, warning: str | None) -> None:
+    """The language that reached the model, and whether it knows it."""
     from polyglance.search.query import NOT_GIVEN
+
+    if not query.text:
+        return
+    note = " (not given; --language sets it)" if query.language == NOT_GIVEN else ""
+    typer.echo(f"language: {query.language}{note}", err=True)
+    if warning:
+        typer.echo(warning, err=True)
+
+
+def _line(hit: Hit) -> str:
     from polyglance.search.schema import readable
 
-    if query.text:
-        note = " (not given; --language sets it)" if query.language == NOT_GIVEN else ""
-        typer.echo(f"language: {query.language}{note}", err=True)
-        if warning := searcher.language_warning(query.language):
-            typer.echo(warning, err=True)
-    if not hits:
-        typer.echo("the collection is empty", err=True)
-    for hit in hits:
-        typer.echo(f"{hit.score:6.3f}  {readable(str(hit.path))}")
+    return f"{hit.score:6.3f}  {readable(str(hit.path))}"

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from polyglance.data.files import replaced_when_complete
 from polyglance.errors import ManifestError
@@ -203,6 +203,7 @@ class Report:
         skipped: pictures that could not be read.
         warnings: what a reader of the numbers must know.
         pointing: how often heat maps pointed at the right picture, where that was measured.
+        reranking: what came before, where these are the ranks after a second stage.
     """
 
     images: int
@@ -220,6 +221,7 @@ class Report:
     skipped: tuple[Skipped, ...] = ()
     warnings: tuple[str, ...] = ()
     pointing: Pointing | None = None
+    reranking: Reranking | None = None
 
     @property
     def worst(self) -> str:
@@ -251,6 +253,7 @@ class Report:
             "skipped": [asdict(picture) for picture in self.skipped],
             "warnings": list(self.warnings),
             "pointing": None if self.pointing is None else self.pointing.as_dict(),
+            "reranking": None if self.reranking is None else self.reranking.as_dict(),
             "format": FORMAT,
         }
 
@@ -259,6 +262,7 @@ class Report:
         """The inverse of :meth:`as_dict`."""
         variance = shape["mean_rank_variance"]
         pointing = shape.get("pointing")  # reports of before it was measured have none
+        reranking = shape.get("reranking")
         return cls(
             images=shape["images"],
             languages={
@@ -280,6 +284,7 @@ class Report:
             skipped=tuple(Skipped(**picture) for picture in shape["skipped"]),
             warnings=tuple(shape["warnings"]),
             pointing=None if pointing is None else Pointing.from_dict(pointing),
+            reranking=None if reranking is None else Reranking.from_dict(reranking),
         )
 
     def save(self, path: Path | str) -> None:
@@ -303,6 +308,67 @@ class Report:
             raise ManifestError(
                 f"{path}: not a report of `polyglance evaluate --json` ({error!r})"
             ) from None
+
+
+class Ceiling(NamedTuple):
+    """Share of the queries with a positive among the first stage's best, percent."""
+
+    text_to_image: float
+    image_to_text: float
+
+
+@dataclass(frozen=True, slots=True)
+class Reranking:
+    """How a second stage came to its ranks.
+
+    Attributes:
+        model: name of the second stage's.
+        fingerprint: of it.
+        top: how many of the first stage's best it ordered, of every query.
+        weight: of the first stage's scores, which were added to its own.
+        passes: pairs that it compared.
+        ceilings: tag → recall of the first stage at ``top``, which no second stage can exceed.
+        first: the first stage alone.
+    """
+
+    model: str
+    fingerprint: str
+    top: int
+    weight: float
+    passes: int
+    ceilings: Mapping[str, Ceiling]
+    first: Report
+
+    @property
+    def mean_ceiling(self) -> Ceiling:
+        """Plain average over the languages."""
+        ways = zip(*self.ceilings.values(), strict=True)
+        return Ceiling(*(sum(way) / len(self.ceilings) for way in ways))
+
+    def as_dict(self) -> Json:
+        """As in the report's JSON."""
+        return {
+            "model": {"name": self.model, "fingerprint": self.fingerprint},
+            "top": self.top,
+            "weight": self.weight,
+            "passes": self.passes,
+            "ceiling": {tag: ceiling._asdict() for tag, ceiling in self.ceilings.items()},
+            "mean_ceiling": self.mean_ceiling._asdict(),
+            "first_stage": self.first.as_dict(),
+        }
+
+    @classmethod
+    def from_dict(cls, shape: Json) -> Reranking:
+        """The inverse of :meth:`as_dict`."""
+        return cls(
+            model=shape["model"]["name"],
+            fingerprint=shape["model"]["fingerprint"],
+            top=shape["top"],
+            weight=shape["weight"],
+            passes=shape["passes"],
+            ceilings={tag: Ceiling(**ceiling) for tag, ceiling in shape["ceiling"].items()},
+            first=Report.from_dict(shape["first_stage"]),
+        )
 
 
 def _crossing(found: Json) -> Crossing:

@@ -129,7 +129,8 @@ class Shortlists:
 
     def _keys(self) -> Tensor:
         """(pairs,) one number for each pair, ascending."""
-        return torch.cat([keys.flatten() for keys in self._keys_of_lists()]).unique()
+        listed = torch.cat([keys.flatten() for keys in self._keys_of_lists()])
+        return torch.from_numpy(np.unique(listed.numpy()))
 
     def _keys_of_lists(self) -> tuple[Tensor, Tensor]:
         """(row queries, top) and (column queries, top)."""

@@ -6,7 +6,13 @@ from typing import TYPE_CHECKING
 
 from polyglance.evaluation.metrics import RECALLS
 from polyglance.evaluation.pointing import CHANCE, Pointed, Pointing
-from polyglance.evaluation.results import BothDirections, Direction, LanguageResult, Report
+from polyglance.evaluation.results import (
+    BothDirections,
+    Direction,
+    LanguageResult,
+    Report,
+    Reranking,
+)
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -69,9 +75,32 @@ def summary_lines(report: Report) -> list[str]:
             f"mean rank variance across languages: text→image {variance.text_to_image:,.1f}, "
             f"image→text {variance.image_to_text:,.1f} ({variance.images:,} pictures)"
         )
+    if report.reranking is not None:
+        lines += reranking_lines(report.reranking)
     if report.pointing is not None:
         lines += pointing_lines(report.pointing)
     return lines
+
+
+def reranking_lines(reranking: Reranking) -> list[str]:
+    """What was reranked by whom, the first stage's recall, which is the ceiling, and its R@1."""
+    top, mean, first = reranking.top, reranking.mean_ceiling, reranking.first
+    weighed = f" + {reranking.weight:g} · that of the first stage" if reranking.weight else ""
+    each = ", ".join(
+        f"{tag} {_short(ceiling.text_to_image)} / {_short(ceiling.image_to_text)}"
+        for tag, ceiling in reranking.ceilings.items()
+    )
+    ways = (first.mean.text_to_image.metrics, first.mean.image_to_text.metrics)
+    return [
+        f"reranked: of every query the best {top:,} by {first.model or 'the first stage'}, ordered "
+        f"by the score of {reranking.model}{weighed}; {reranking.passes:,} passes",
+        f"ceiling, the first stage's R@{top}: text→image {_short(mean.text_to_image)}, "
+        f"image→text {_short(mean.image_to_text)}, mean over languages",
+        f"the same by language, text→image / image→text: {each}",
+        f"first stage alone, mean over languages: R@1 text→image {ways[0].recall_at_1:.1f}, "
+        f"image→text {ways[1].recall_at_1:.1f}; rsum {first.mean.rsum:.1f}; worst language "
+        f"{first.worst}, mean recall {first.languages[first.worst].scores.mean_recall:.1f}",
+    ]
 
 
 def pointing_lines(pointing: Pointing) -> list[str]:

@@ -91,9 +91,11 @@ class System(nn.Module, ABC):
         """
         scores = images.embedding.new_empty(len(pairs), dtype=torch.float32)
         order = pairs[:, 1].argsort(stable=True)
-        each = pairs[:, 1].unique(return_counts=True)[1].tolist()  # pairs of each text, in order
-        for group in order.split(each) if each else ():
-            for some in group.split(PAIRS_AT_ONCE):
+        each = torch.bincount(pairs[:, 1], minlength=1)  # (texts,) pairs of each
+        for group in torch.split(order, each.tolist()):
+            for some in torch.split(group, PAIRS_AT_ONCE):
+                if not len(some):
+                    continue  # nobody asks for this text
                 text = texts.rows(pairs[some[:1], 1])
                 of_text = self.score_all(images.rows(pairs[some, 0]), text)  # (pictures, 1)
                 scores[some] = of_text[:, 0]

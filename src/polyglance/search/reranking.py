@@ -1,0 +1,129 @@
+"""A second model over the best of a collection: it looks at the pictures again, with the words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from polyglance.data.ahead import decode, decoded_batches
+from polyglance.errors import PictureError, QueryError
+from polyglance.features import joined
+from polyglance.search.query import MAX_TOP, NOT_GIVEN, Hit, Query, Searcher
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from polyglance.features import Features
+    from polyglance.reranker import Reranker
+
+TOP = 64
+PICTURES_AT_ONCE = 32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RerankedHit:
+    """A picture that was found, in its new place.
+
+    Attributes:
+        hit: with the score of the model that filled the collection.
+        rank: that it had by that score, from 1.
+        score: that it was ordered by, the second model's + weight · the first's; ``None`` where
+            the picture stood too far behind to be looked at.
+    """
+
+    hit: Hit
+    rank: int
+    score: float | None
+
+
+class RerankedHits(NamedTuple):
+    """What was found twice.
+
+    Attributes:
+        hits: best first: those looked at by the second score, then the others as they were.
+        gone: pictures of the collection that cannot be read any more, and why; they are no hits.
+    """
+
+    hits: list[RerankedHit]
+    gone: list[tuple[Path, str]]
+
+
+def search_and_rerank(
+    searcher: Searcher,
+    reranker: Reranker,
+    query: Query,
+    *,
+    top: int = 10,
+    rerank_top: int = TOP,
+    weight: float = 0.0,
+) -> RerankedHits:
+    """The ``top`` best pictures: the first ``rerank_top`` of the collection in a second order.
+
+    Args:
+        searcher: of the collection.
+        reranker: compares the query's words with each of these pictures, read from their files.
+        query: words.
+        top: how many hits.
+        rerank_top: how many pictures are looked at.
+        weight: of the first model's scores, which are added to the second's.
+
+    Raises:
+        QueryError: the query has a picture, or a number is out of range.
+    """
+    text = require_words(query)
+    if not 1 <= top <= MAX_TOP:
+        raise QueryError(f"the number of results must be between 1 and {MAX_TOP}")
+    if not 1 <= rerank_top <= MAX_TOP:
+        raise QueryError(f"the number of reranked results must be between 1 and {MAX_TOP}")
+    found = searcher.search(query, top=max(top, rerank_top))
+    ranked = list(enumerate(found, start=1))
+    images, kept, gone = _read(reranker, [hit.path for hit in found[:rerank_top]])
+    language = None if query.language == NOT_GIVEN else query.language
+    reranked = []
+    if images is not None:
+        first = [found[row].score for row in kept]
+        for row, score in reranker.rerank(
+            text, images, language=language, first=first, weight=weight
+        ):
+            rank, hit = ranked[kept[row]]
+            reranked.append(RerankedHit(hit=hit, rank=rank, score=score))
+    behind = [RerankedHit(hit=hit, rank=rank, score=None) for rank, hit in ranked[rerank_top:]]
+    return RerankedHits((reranked + behind)[:top], gone)
+
+
+def require_words(query: Query) -> str:
+    """The words of a query that has nothing else.
+
+    Raises:
+        QueryError: there is a picture in it.
+    """
+    if query.text is None or query.image is not None:
+        raise QueryError(
+            "a second model compares words with pictures, and this query has a picture: ask with "
+            "words alone, or without reranking"
+        )
+    return query.text
+
+
+def _read(
+    reranker: Reranker, paths: Sequence[Path]
+) -> tuple[Features | None, list[int], list[tuple[Path, str]]]:
+    """Encoded pictures, ``None`` without any; their rows in ``paths``; and what is gone."""
+    encoder = reranker.encoder
+    parts, kept, gone = [], [], []
+    for batch in decoded_batches(
+        paths, lambda path: decode(path, encoder.preprocessing), batch_size=PICTURES_AT_ONCE
+    ):
+        pixels = []
+        for row, outcome in batch:
+            if isinstance(outcome, PictureError):
+                gone.append((paths[row], str(outcome).removeprefix(f"{paths[row]}: ")))
+            else:
+                kept.append(row)
+                pixels.append(outcome)
+        if pixels:
+            parts.append(encoder.pixel_features(np.stack(pixels)).halved())
+    return (joined(parts) if parts else None), kept, gone
