@@ -54,6 +54,42 @@ class Sentences:
 
 
 @dataclass(frozen=True, slots=True)
+class Translated:
+    """Captions of the batch's pictures in one language, and what machines made of them in another.
+
+    ``Batch.texts`` holds the same captions: ``sources`` first, then ``targets``, in this order. So
+    a system that only wants texts learns from translations without knowing it, and one that wants
+    the pairs encodes ``Batch.texts`` once and cuts the result in two halves.
+
+    Attributes:
+        sources: captions as people wrote them.
+        targets: the translation of each; or, for the ceiling, a caption that somebody wrote in
+            the target language about the same picture, which says what it wants.
+        source_language: BCP-47 tag of ``sources``.
+        target_languages: the BCP-47 tag of each of ``targets``, without the engine's suffix.
+        image_ids: (pairs,) int64, the picture that each pair describes; may repeat.
+        back: each target translated back into the source language, where there are such; the
+            source itself where that one has none.
+        shared: (pairs, pairs) bool or ``None``: further true pairs, where the source or the target
+            of two pictures is, word for word, the same.
+    """
+
+    sources: list[str]
+    targets: list[str]
+    source_language: str
+    target_languages: list[str]
+    image_ids: Tensor
+    back: list[str] | None = None
+    shared: Tensor | None = None
+
+    @property
+    def positives(self) -> Tensor:
+        """(pairs, pairs) bool: which targets say what which sources say, by their pictures."""
+        own = self.image_ids[:, None] == self.image_ids[None, :]  # (pairs, pairs)
+        return own if self.shared is None else own | self.shared
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
     """Pictures and captions, joined by picture id and never by position.
 
@@ -68,6 +104,7 @@ class Batch:
             for word, a caption of another picture in the batch.
         parallel: sentences and their translations without pictures, one entry a language pair.
         monolingual: sentences without pictures or translations, if there are any.
+        translated: which texts are machine translations of which, where that is trained on.
     """
 
     images: Tensor
@@ -78,6 +115,7 @@ class Batch:
     shared: Tensor | None = None
     parallel: tuple[TextPairs, ...] = ()
     monolingual: Sentences | None = None
+    translated: Translated | None = None
 
     @property
     def positives(self) -> Tensor:
