@@ -116,7 +116,7 @@ class RegionDescriber(BackboneReader):
         kept = kept[:, None] if kept.dim() == 2 else kept  # (n, regions, row)
         self._check_width(kept.shape[2])
         channels = self.backbone.channels
-        features = _as_computed(kept[..., :channels])  # (n, regions, channels)
+        features = _as_computed(kept[..., :channels]).contiguous()  # (n, regions, channels)
         rest = kept[..., channels:].float()  # (n, regions, 0 or 4 or 4 + classes)
         if self._is_grid:
             features, boxes = self._cells(features)
