@@ -122,6 +122,17 @@ def test_stores_from_before_digests_are_read_and_kept(tmp_path: Path) -> None:
     assert build(records, folder)[1].encoded == 1
 
 
+def test_records_may_share_a_picture(tmp_path: Path) -> None:
+    records, folder = pictures(tmp_path / "in", 5), tmp_path / "store"
+    twice = [*records, *records]
+    store, report = build(twice, folder)
+    assert len(store) == 5
+    assert store.digest(str(records[4].image)) == stamps.digest(records[4].image)
+    copy_anew(records[4])
+    _, report = build(twice, folder)
+    assert (report.encoded, report.reused) == (0, 10)
+
+
 def test_a_file_that_is_gone_or_torn_does_not_break_the_rest(tmp_path: Path) -> None:
     records, folder = pictures(tmp_path / "in", 5), tmp_path / "store"
     build(records, folder)

@@ -191,6 +191,8 @@ def test_a_detectors_boxes_travel_with_the_features() -> None:
     with torch.autocast("cpu", torch.bfloat16):  # boxes are not rounded to its 8 bits
         stored = describer(kept.half())
     assert stored.features.dtype == torch.bfloat16
+    assert stored.features.is_contiguous()  # products with strided batches are many times slower
+    assert regions.features.is_contiguous()
     torch.testing.assert_close(stored.boxes, boxes, rtol=0, atol=1 / 2000)
     assert torch.equal(stored.mask, regions.mask)
     picked = regions.rows(torch.tensor([2, 0]))
