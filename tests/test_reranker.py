@@ -8,25 +8,53 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from tests.systems.tiny_backbone import TINY
 from tests.systems.tiny_scan import tiny_scan
 from tests.training.tiny import TinySystem
 
 from polyglance import Reranker
 from polyglance.errors import ModelError, PictureError
 from polyglance.features import Features
-from polyglance.retriever import Hit
+from polyglance.retriever import Hit, Retriever
 from polyglance.systems import base
 from polyglance.systems.base import System
+from polyglance.systems.builders import build_system
 from polyglance.systems.checkpoint import save_system
+from polyglance.systems.config import (
+    FeiConfig,
+    SingleStreamConfig,
+    TokenizerConfig,
+    TrunkConfig,
+    VisualConfig,
+)
 
 TEXTS = ["a red wall", "the sea is blue and wide", "grass", "a white cat on a black mat today"]
 NO_AUTOCAST = {"atol": 1e-5, "rtol": 1e-5}
 BFLOAT16 = {"atol": 0.02, "rtol": 0.02}
 
 
-@pytest.fixture(scope="module")
-def reranker() -> Reranker:
-    return Reranker(tiny_scan(TEXTS))
+def tiny_fei() -> Retriever:
+    torch.manual_seed(0)
+    trunk = TrunkConfig(
+        tokenizer=TokenizerConfig(vocabulary_size=400, min_frequency=1),
+        layers=2,
+        width=32,
+        heads=2,
+        max_length=24,
+    )
+    stream = SingleStreamConfig(
+        trunk=trunk, visual=VisualConfig(frequencies=4, scale=1.0), languages=("en", "de")
+    )
+    system = build_system(FeiConfig(backbone=TINY, stream=stream), training_texts=TEXTS)
+    with torch.no_grad():  # as if trained: pictures matter
+        for parameter in system.stream.trunk.parameters():
+            parameter.add_(0.2 * torch.randn_like(parameter))
+    return Retriever(system, name="tiny-fei", fingerprint="fe1", languages=("en", "de"))
+
+
+@pytest.fixture(scope="module", params=["scan", "fei"])
+def reranker(request: pytest.FixtureRequest) -> Reranker:
+    return Reranker(tiny_scan(TEXTS) if request.param == "scan" else tiny_fei())
 
 
 @pytest.fixture

@@ -32,8 +32,10 @@ def test_scores_are_those_of_all_together(matching: Matching) -> None:
         encoded_images.add(some)
     for some, places in zip(texts, rows, strict=True):
         encoded_texts.add(some, places)
-    scores = compare(matching, encoded_images, encoded_texts)
+    told: list[int] = []
+    scores = compare(matching, encoded_images, encoded_texts, advance=told.append)
     assert scores.shape == (5, 7)
+    assert sum(told) == (0 if matching.is_inner_product else 35)
     assert isinstance(scores, EmbeddingScores) == matching.is_inner_product
     wanted = torch.empty(5, 7)
     wanted[:, rows[0] + rows[1]] = matching(joined(images), joined(texts))

@@ -222,6 +222,15 @@ def test_scan_can_be_the_first_stage_too(photos):
     assert report.reranking.first.languages == evaluate_retriever(scan, photos, draws=0).languages
 
 
+def test_comparing_everything_says_how_much_that_is(photos, capsys):
+    scan = tiny_scan(list(CAPTIONS.values()))
+    evaluate_retriever(scan, photos, draws=0, batch_size=4, show_progress=True)
+    told = "tiny-scan compares every picture with every caption: 108 pairs"
+    assert told in capsys.readouterr().err
+    evaluate_retriever(Numbered(), photos, draws=0, show_progress=True)
+    assert "pairs" not in capsys.readouterr().err
+
+
 def test_the_verb_prints_both_stages(photos, tmp_path, monkeypatch):
     import typer
     from typer.testing import CliRunner

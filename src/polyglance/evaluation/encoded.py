@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import torch
@@ -61,18 +61,33 @@ class Encoded:
         return joined(self.batches).rows(self.order)
 
 
-def compare(scorer: Scorer, images: Encoded, texts: Encoded) -> Scores:
+def compare(
+    scorer: Scorer,
+    images: Encoded,
+    texts: Encoded,
+    *,
+    advance: Callable[[int], object] = lambda _pairs: None,
+) -> Scores:
     """(images, texts) scores: computed when ranked if products of embeddings, else now.
 
     Comparing parts takes minutes where a product takes milliseconds, so that those scores are
     computed once and kept: four bytes a pair, less than the parts themselves take. Batch is
     compared with batch, which bounds everything else.
+
+    Args:
+        scorer: who compares.
+        images: encoded for it.
+        texts: encoded for it.
+        advance: told how many pairs have been compared, time and again; never of products.
     """
     if scorer.is_inner_product:
         return EmbeddingScores(images.embeddings, texts.embeddings)
-    bands = [
-        torch.cat([scorer.score_all(some, others) for others in texts.batches], dim=1)
-        for some in images.batches
-    ]
+    bands = []
+    for some in images.batches:
+        band = []
+        for others in texts.batches:
+            band.append(scorer.score_all(some, others))
+            advance(band[-1].numel())
+        bands.append(torch.cat(band, dim=1))
     scores = torch.cat(bands)[images.order[:, None], texts.order]  # (images, texts)
     return MatrixScores(scores, tolerance=ROUNDING * float(scores.abs().max()))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,8 @@ from polyglance.errors import ConfigError
 from polyglance.evaluation.caveats import caveats
 from polyglance.evaluation.encoded import compare
 from polyglance.evaluation.encoding import (
+    EncodedPictures,
+    EncodedTexts,
     Encoder,
     chosen_languages,
     encode_captions,
@@ -18,6 +21,7 @@ from polyglance.evaluation.encoding import (
 )
 from polyglance.evaluation.protocol import Scored, Texts, evaluate_scores
 from polyglance.evaluation.results import Gallery, Report
+from polyglance.progress import track
 
 if TYPE_CHECKING:
     from polyglance.data.feature_store import FeatureStore
@@ -78,10 +82,7 @@ def evaluate_retriever(
         parallel = encode_parallel(retriever, pictures.records, wanted, show_progress=show_progress)
     report = evaluate_scores(
         [record.id for record in pictures.records],
-        {
-            tag: Scored(compare(retriever.system, pictures.images, some.texts), some.image_ids)
-            for tag, some in captions.items()
-        },
+        _compared(retriever, pictures, captions, show_progress),
         parallel={
             tag: Texts(some.texts.embeddings, some.image_ids) for tag, some in parallel.items()
         },
@@ -101,3 +102,30 @@ def evaluate_retriever(
         skipped=pictures.skipped,
         warnings=warnings,
     )
+
+
+def _compared(
+    retriever: Encoder,
+    pictures: EncodedPictures,
+    captions: Mapping[str, EncodedTexts],
+    show_progress: bool,
+) -> dict[str, Scored]:
+    """Tag → scores of all pairs; where each has to be compared anew, with progress."""
+    texts = sum(len(some.image_ids) for some in captions.values())
+    pairs = len(pictures.records) * texts
+    show = show_progress and not retriever.system.is_inner_product
+    if show:
+        print(
+            f"{retriever.name} compares every picture with every caption: {pairs:,} pairs; with "
+            "--rerank it compares the best of another model",
+            file=sys.stderr,
+            flush=True,
+        )
+    with track("pairs", pairs, show=show) as advance:
+        return {
+            tag: Scored(
+                compare(retriever.system, pictures.images, some.texts, advance=advance),
+                some.image_ids,
+            )
+            for tag, some in captions.items()
+        }
