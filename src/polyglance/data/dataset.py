@@ -15,6 +15,7 @@ from polyglance.data.monolingual import MonolingualSampler
 from polyglance.data.parallel import ParallelSampler
 from polyglance.data.record import Record
 from polyglance.data.sampler import CaptionSampler, Pick, SamplerState
+from polyglance.data.translated import translated_side
 from polyglance.data.views import View, view_number
 from polyglance.errors import PictureError
 
@@ -166,6 +167,7 @@ def assemble(picks: Sequence[Pick], source: PictureSource, *, epoch: int = 0) ->
         languages=[pick.language for pick in kept],
         text_image_ids=torch.tensor([pick.picture for pick in kept]),  # (texts,)
         shared=_shared(kept, row_of),
+        translated=translated_side(kept),
     )
 
 

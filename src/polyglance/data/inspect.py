@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from polyglance.data.language import primary_language
+from polyglance.data.language import writes_spaces
 from polyglance.data.manifest import read_manifest
 from polyglance.data.record import Record
 from polyglance.data.stamps import digest
@@ -19,7 +19,6 @@ from polyglance.errors import PictureError
 _T = TypeVar("_T")
 _K = TypeVar("_K", bound=Hashable)
 
-_WITHOUT_SPACES = frozenset({"zh", "ja", "th", "lo", "km", "my"})  # words are not told by spaces
 _PUNCTUATION = " .,;:!?¡¿…。，、！？؟،।\"'«»„“”"
 
 
@@ -252,7 +251,7 @@ def _by_language(captions: Sequence[Mapping[str, tuple[str, ...]]]) -> dict[str,
 
 def _language_counts(tag: str, pictures: Sequence[tuple[str, ...]]) -> LanguageCounts:
     captions = [caption for texts in pictures for caption in texts]
-    spaced = primary_language(tag) not in _WITHOUT_SPACES
+    spaced = writes_spaces(tag)
     return LanguageCounts(
         pictures=len(pictures),
         captions=len(captions),

@@ -24,6 +24,14 @@ def primary_language(tag: str) -> str:
     return tag.partition("-")[0].lower()
 
 
+_WITHOUT_SPACES = frozenset({"zh", "ja", "th", "lo", "km", "my"})
+
+
+def writes_spaces(tag: str) -> bool:
+    """Tell whether a language puts spaces between its words: ``zh-Hant`` does not."""
+    return primary_language(tag) not in _WITHOUT_SPACES
+
+
 _ENGINES = ("baidu", "google")  # as published sets spell them, without the private -x-
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import unicodedata
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from polyglance.data.record import Record
 from polyglance.errors import ConfigError
@@ -18,8 +18,23 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from polyglance.data.similar import SimilarGroups
+    from polyglance.data.translated import TranslatedCaptions
 
 _CLOSING = " .!?。؟।"  # punctuation that ends a sentence in the languages at hand
+
+
+class CaptionPair(NamedTuple):
+    """A caption and what became of it.
+
+    Attributes:
+        source: as somebody wrote it.
+        target: in another language.
+        back: the target, translated back; ``None`` where nobody did.
+    """
+
+    source: str
+    target: str
+    back: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +47,16 @@ class Pick:
         caption: the caption itself.
         also: other pictures that carry the very same caption; with them in the batch they are
             positives of this text as well.
+        number: of the caption among the picture's in this language.
+        pair: what the caption translates, if it was drawn as a translation.
     """
 
     picture: int
     language: str
     caption: str
     also: tuple[int, ...] = ()
+    number: int = 0
+    pair: CaptionPair | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +76,8 @@ class CaptionSampler:
     """Draws batches over pictures × languages, as a pure function of (seed, epoch, step).
 
     Every picture comes once an epoch, in an order of its own each epoch. The last batch is not a
-    remnant: an epoch is cut into steps whose sizes differ by one picture per rank at most, since
-    a contrastive loss changes its meaning with the size of the batch. For each picture a language
+    remnant: an epoch is cut into steps whose sizes differ by one picture at most, since a
+    contrastive loss changes its meaning with the size of the batch. For each picture a language
     is drawn by weight among those that the picture has, then one of its captions.
 
     A caption that several pictures carry word for word (case, spacing and closing punctuation
@@ -71,10 +90,12 @@ class CaptionSampler:
         language_weights: BCP-47 tag → weight, not necessarily summing to 1; languages left out
             are not drawn. ``None``: every language of the records, weighted alike.
         captions_per_picture: captions drawn for each picture, distinct while it has enough.
+        translated: draw pairs of captions and their translations instead, ``language_weights``
+            being those of the engines; of ``records``, in their order.
         seed: of every draw.
         rank: of this process.
-        world_size: number of processes; each gets its own share of every batch, all shares
-            of one size.
+        world_size: number of processes; each gets its own share of every batch, and shares
+            differ by one picture at most.
 
     Raises:
         ConfigError: no picture has a caption in the chosen languages, or a number is impossible.
@@ -87,6 +108,7 @@ class CaptionSampler:
         batch_size: int,
         language_weights: Mapping[str, float] | None = None,
         captions_per_picture: int = 1,
+        translated: TranslatedCaptions | None = None,
         seed: int = 0,
         rank: int = 0,
         world_size: int = 1,
@@ -98,8 +120,11 @@ class CaptionSampler:
                 f"a batch of {batch_size} pictures with {captions_per_picture} captions each "
                 f"cannot be shared among {world_size} processes; raise batch_size"
             )
-        self._seed, self._rank, self._world_size = seed, rank, world_size
+        self._seed, self._rank, self.world_size = seed, rank, world_size
         self._captions_per_picture = captions_per_picture
+        self._translated = translated
+        if translated is not None:
+            records = translated.records
         weights = _checked_weights(records, language_weights)
         # picture → (tags that it has, their running sums of weights)
         self._languages = [_languages_of(record, weights) for record in records]
@@ -110,11 +135,12 @@ class CaptionSampler:
                 f"{len(self.pictures)} of {len(records)} pictures have a caption in "
                 f"{', '.join(sorted(weights)) or 'any language'}; choose languages of the dataset"
             )
-        self._shared = _shared_captions(records, self.pictures, weights)
-        units = len(self.pictures) // world_size  # a unit is one picture for every rank
-        self.steps_per_epoch = -(-units // max(1, batch_size // world_size))
-        self._bounds = [units * k // self.steps_per_epoch for k in range(self.steps_per_epoch + 1)]
+        self._shared = _shared_captions(self._told(records, weights))
+        self._bounds = even_steps(len(self.pictures), batch_size, world_size=world_size)
+        self.steps_per_epoch = len(self._bounds) - 1
         self._digest = _digest(seed, batch_size, captions_per_picture, weights, records)
+        if translated is not None:
+            self._digest += translated.digest()
         self._order: tuple[int, NDArray[np.int64]] | None = None
         self._groups: SimilarGroups | None = None
         self.state = SamplerState()
@@ -130,15 +156,18 @@ class CaptionSampler:
     @property
     def pairs_per_step(self) -> float:
         """Captions drawn in a step, on average and over all ranks, if no picture runs short."""
-        pictures = self._bounds[-1] * self._world_size
-        return pictures * self._captions_per_picture / self.steps_per_epoch
+        captions = self._captions_per_picture * (1 if self._translated is None else 2)
+        return self._bounds[-1] * self._world_size * captions / self.steps_per_epoch
 
     def batch(self, epoch: int, step: int) -> list[Pick]:
-        """This rank's picks at a step of an epoch, those of one picture side by side."""
+        """This rank's picks at a step of an epoch, those of one picture side by side.
+
+        Of translated captions, all sources come first, and then their targets in the same order.
+        """
         return self._draw(epoch, step, slice(self._rank, None, self._world_size))
 
     def global_batch(self, epoch: int, step: int) -> list[Pick]:
-        """The picks of all ranks together; the same for any number of them that divides it."""
+        """The picks of all ranks together; the same for any number of them."""
         return self._draw(epoch, step, slice(None))
 
     def places(self) -> Iterator[SamplerState]:
@@ -176,15 +205,29 @@ class CaptionSampler:
 
         if not 0 <= step < self.steps_per_epoch:
             raise IndexError(f"step {step} of an epoch of {self.steps_per_epoch}")
-        start, stop = (bound * self._world_size for bound in self._bounds[step : step + 2])
+        start, stop = self._bounds[step : step + 2]
         pictures = self._epoch_order(epoch)[start:stop]  # (pictures,)
         stream = np.random.default_rng([self._seed, epoch, step])
         draws = stream.random((len(pictures), self._captions_per_picture, 2))
-        return [
+        picks = [
             pick
             for picture, draw in zip(pictures[share].tolist(), draws[share].tolist(), strict=True)
             for pick in self._pick_captions(picture, draw)
         ]
+        return (
+            picks if self._translated is None else self._translated.both_sides(picks, self._shared)
+        )
+
+    def _told(
+        self, records: Sequence[Record], weights: Mapping[str, float]
+    ) -> Iterator[tuple[int, str]]:
+        """(Picture, caption) for everything that may be drawn."""
+        for picture in self.pictures:
+            for tag in weights:
+                yield from ((picture, text) for text in records[picture].captions.get(tag, ()))
+            if self._translated is not None:
+                for pairs in self._translated.pairs[picture].values():
+                    yield from ((picture, pair.source) for pair in pairs)
 
     def _epoch_order(self, epoch: int) -> NDArray[np.int64]:
         import numpy as np
@@ -211,9 +254,34 @@ class CaptionSampler:
             if not left[tag]:  # the language is used up: any caption not yet drawn will do
                 others = [(other, n) for other in tags for n in range(len(left[other]))]
                 tag, chosen = others[int(caption_draw * len(others))]
-            caption = captions[tag][left[tag].pop(chosen)]
-            picks.append(Pick(picture, tag, caption, self._shared.get((picture, caption), ())))
+            number = left[tag].pop(chosen)
+            caption = captions[tag][number]
+            also = self._shared.get((picture, caption), ())
+            picks.append(Pick(picture, tag, caption, also, number))
         return picks
+
+
+def even_steps(count: int, batch_size: int, *, world_size: int = 1) -> list[int]:
+    """Cut ``count`` things into steps of ``batch_size`` or a little fewer, all about alike.
+
+    Args:
+        count: of things.
+        batch_size: at most, in a step.
+        world_size: processes that share each step; each must get something.
+
+    Returns:
+        Where each step begins, and ``count``; the steps' sizes differ by one at most.
+
+    Raises:
+        ConfigError: a step has fewer things than there are processes.
+    """
+    steps = -(-count // batch_size)
+    if count // steps < world_size:
+        raise ConfigError(
+            f"{count} things in batches of {batch_size} make steps of {count // steps}, which "
+            f"{world_size} processes cannot share; raise batch_size, or train on fewer devices"
+        )
+    return [count * k // steps for k in range(steps + 1)]
 
 
 def caption_identity(caption: str) -> str:
@@ -246,14 +314,12 @@ def _languages_of(
 
 
 def _shared_captions(
-    records: Sequence[Record], pictures: Sequence[int], weights: Mapping[str, float]
+    told: Iterable[tuple[int, str]],
 ) -> dict[tuple[int, str], tuple[int, ...]]:
     """(Picture, caption) → the other pictures that carry it, for captions of more than one."""
     owners: dict[str, set[tuple[int, str]]] = {}
-    for picture in pictures:
-        for tag in weights:
-            for caption in records[picture].captions.get(tag, ()):
-                owners.setdefault(caption_identity(caption), set()).add((picture, caption))
+    for picture, caption in told:
+        owners.setdefault(caption_identity(caption), set()).add((picture, caption))
     shared: dict[tuple[int, str], tuple[int, ...]] = {}
     for found in owners.values():
         carriers = sorted({picture for picture, _ in found})
