@@ -157,14 +157,14 @@ class CaptionSampler:
     def pairs_per_step(self) -> float:
         """Captions drawn in a step, on average and over all ranks, if no picture runs short."""
         captions = self._captions_per_picture * (1 if self._translated is None else 2)
-        return self._bounds[-1] * self._world_size * captions / self.steps_per_epoch
+        return len(self.pictures) * captions / self.steps_per_epoch
 
     def batch(self, epoch: int, step: int) -> list[Pick]:
         """This rank's picks at a step of an epoch, those of one picture side by side.
 
         Of translated captions, all sources come first, and then their targets in the same order.
         """
-        return self._draw(epoch, step, slice(self._rank, None, self._world_size))
+        return self._draw(epoch, step, slice(self._rank, None, self.world_size))
 
     def global_batch(self, epoch: int, step: int) -> list[Pick]:
         """The picks of all ranks together; the same for any number of them."""
