@@ -163,7 +163,9 @@ def test_a_store_of_cells_is_the_one_of_image_encoders() -> None:
 def test_the_name_of_a_store_is_what_it_always_was() -> None:
     backbone = resnet()
     weights = state_fingerprint(backbone)
-    named = combined_fingerprint(weights, repr(backbone.preprocessing), "regions")
+    # Word for word: stores on users' disks are found by it.
+    geometry = "Preprocessing(size=56, fit='squash', crop_fraction=1.0)"
+    named = combined_fingerprint(weights, geometry, "regions")
     assert features_fingerprint(backbone, keeps="regions", tower=None) == named
     tower = Tower("resnet50", weights)
     rounded = backbone.to(torch.bfloat16)
