@@ -44,6 +44,11 @@ class TranslatedCaptions:
     pairs: Sequence[Pairs]
     records: Sequence[Record]
 
+    @property
+    def languages(self) -> tuple[str, str]:
+        """Source and target."""
+        return self.source, self.target
+
     def texts(self) -> Iterator[str]:
         """Every text on either side, once a picture, for a vocabulary."""
         for engines in self.pairs:

@@ -87,6 +87,65 @@ class MonolingualConfig(_Table):
     batch_size: PositiveInt | None = None
 
 
+class NoiseConfig(_Table):
+    """Mistakes put into translations; see :mod:`polyglance.data.noise`.
+
+    Attributes:
+        drop: share of the words that are missing.
+        swap: share of the pairs of neighbouring words that stand in the wrong order.
+        wrong: share of the sentences that are another picture's.
+        seed: of the mistakes; the same for runs of different ``training.seed``, so that they are
+            compared on the same sentences.
+    """
+
+    drop: float = Field(default=0.0, ge=0, le=1)
+    swap: float = Field(default=0.0, ge=0, le=1)
+    wrong: float = Field(default=0.0, ge=0, le=1)
+    seed: int = Field(default=0, ge=0)
+
+
+class TranslatedConfig(_Table):
+    """Captions drawn together with their machine translations.
+
+    Attributes:
+        source: language of the captions.
+        target: language of the translations.
+        engines: tags under ``machine_translated`` in the manifest, drawn alike.
+        back: engine → tag under ``machine_translated`` of its translations back into ``source``;
+            with one engine alone, the tag.
+        human: take captions that people wrote in ``target`` instead of translations: the ceiling.
+            The two of a pair are then of one picture and say what they want.
+        noise: made worse by so much.
+    """
+
+    source: str = "en"
+    target: str
+    engines: tuple[str, ...] = ()
+    back: dict[str, str] = Field(default_factory=dict)
+    human: bool = False
+    noise: NoiseConfig | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _back_of_each(cls, table: object) -> object:
+        if not isinstance(table, dict) or not isinstance(table.get("back"), str):
+            return table
+        engines = table.get("engines") or ()
+        if len(engines) != 1:
+            raise ValueError("several engines: give back = { engine = tag, … }")
+        return {**table, "back": {engines[0]: table["back"]}}
+
+    @model_validator(mode="after")
+    def _sound(self) -> Self:
+        if bool(self.engines) == self.human:
+            raise ValueError("give either engines, or human = true")
+        if unknown := sorted(self.back.keys() - set(self.engines)):
+            raise ValueError(f"back: {', '.join(unknown)} is not among the engines")
+        if self.source == self.target:
+            raise ValueError("source and target are the same language")
+        return self
+
+
 class DataConfig(_Table):
     """Which pictures and captions.
 
@@ -101,6 +160,7 @@ class DataConfig(_Table):
         captions_per_picture: drawn for each picture of a batch.
         parallel: sentences and their translations beside them.
         monolingual: sentences that stand alone beside them.
+        translated: draw captions with their machine translations, in place of ``languages``.
         features: folder of a feature store to use instead of the one kept in the user's cache.
         views: of each training picture: itself and so many crops, less one, shown in turn.
         similar: make batches of groups of so many pictures that look alike to the frozen backbone,
@@ -119,12 +179,19 @@ class DataConfig(_Table):
     captions_per_picture: PositiveInt = 1
     parallel: ParallelConfig | None = None
     monolingual: MonolingualConfig | None = None
+    translated: TranslatedConfig | None = None
     features: RecipePath | None = None
     views: PositiveInt = 1
     similar: PositiveInt | None = None
     limit: PositiveInt | None = None
     validation_limit: PositiveInt | None = None
     workers: PositiveInt = 2
+
+    @model_validator(mode="after")
+    def _one_choice_of_captions(self) -> Self:
+        if self.translated is not None and self.languages is not None:
+            raise ValueError("languages: with translated, its source and target are drawn; remove")
+        return self
 
 
 class PhaseConfig(_Table):

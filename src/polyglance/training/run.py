@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -66,12 +66,15 @@ def train(recipe: Recipe, folder: Path, *, show_progress: bool = True) -> Run:
     from polyglance.training.loop import Trainer
     from polyglance.training.phases import BACKBONE, frozen_parts
     from polyglance.training.sources import RunSources, feature_cache
-    from polyglance.training.texts import text_sources
+    from polyglance.training.texts import text_sources, translated_captions
     from polyglance.training.validation import Validator
 
     records = read_records(recipe)
     beside = text_sources(recipe, records)
-    drawn = recipe.data.languages or _languages(records["train"])
+    translated = translated_captions(recipe, records["train"])
+    drawn: Collection[str] = recipe.data.languages or _languages(records["train"])
+    if translated is not None:
+        drawn = translated.languages
     tags = sorted({*drawn, *beside.languages})
     if trained := sorted({*tags} & {*recipe.data.zero_shot}):
         raise ConfigError(
@@ -82,13 +85,15 @@ def train(recipe: Recipe, folder: Path, *, show_progress: bool = True) -> Run:
         batch_size=recipe.training.batch_size,
         language_weights=recipe.data.languages,
         captions_per_picture=recipe.data.captions_per_picture,
+        translated=translated,
         seed=recipe.training.seed,
     )
     validator = (
         Validator(records["validation"], languages=tags) if "validation" in records else None
     )
-    read = sorted({*drawn, *recipe.data.vocabulary_languages})
-    texts = [text for r in records["train"] for text in _texts(r, read)]
+    read = {*recipe.data.vocabulary_languages, *(() if translated else drawn)}
+    texts = [text for r in records["train"] for text in _texts(r, sorted(read))]
+    texts += translated.texts() if translated else ()
     system = make_system(recipe, [*texts, *beside.texts()])
     beside.check(system)
     sources = RunSources(

@@ -1,4 +1,4 @@
-"""The texts without pictures that a recipe names, and whether its system learns from them."""
+"""The texts that a recipe names besides plain captions, and whether its system learns from them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from polyglance.data.monolingual import MonolingualSampler, read_sentences
+from polyglance.data.noise import Noise, NoiseRates
 from polyglance.data.parallel import ParallelSampler, read_aligned
+from polyglance.data.translated import TranslatedCaptions, human_captions, machine_translations
 from polyglance.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -114,4 +116,31 @@ def make_monolingual(recipe: Recipe) -> MonolingualSampler | None:
         batch_size=config.batch_size or recipe.training.batch_size,
         weights=config.weights,
         seed=recipe.training.seed,
+    )
+
+
+def translated_captions(recipe: Recipe, records: Sequence[Record]) -> TranslatedCaptions | None:
+    """The recipe's captions with their translations, if it draws them together.
+
+    Raises:
+        ConfigError: the manifest has not what the recipe names.
+    """
+    from polyglance.text.segment import word_spans
+
+    config = recipe.data.translated
+    if config is None:
+        return None
+    noise = None
+    if config.noise is not None:
+        rates = NoiseRates(config.noise.drop, config.noise.swap, config.noise.wrong)
+        noise = Noise(rates, spans=word_spans, seed=config.noise.seed)
+    if config.human:
+        return human_captions(records, source=config.source, target=config.target, noise=noise)
+    return machine_translations(
+        records,
+        source=config.source,
+        target=config.target,
+        engines=config.engines,
+        back=config.back,
+        noise=noise,
     )
