@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from polyglance.precision import at_least_float32
+from polyglance.vision.extremes import mean_of_extremes
 from polyglance.vision.pooling import GridPooling
 
 
@@ -43,10 +43,7 @@ class WeldonPooling(GridPooling):
     def forward(self, grid: Tensor) -> Tensor:
         """(batch, channels, rows, columns) → (batch, output_channels), float32 or better."""
         cells = self._convolved(grid)  # (batch, output_channels, rows · columns)
-        pooled = _mean_of_extremes(cells, self.maxima, largest=True)
-        if self.minima:
-            pooled = pooled + _mean_of_extremes(cells, self.minima, largest=False)
-        return pooled
+        return mean_of_extremes(cells, highest=self.maxima, lowest=self.minima)
 
     def cells(self, grid: Tensor) -> Tensor:
         """(batch, output_channels, rows, columns), the map before the highest and lowest are taken.
@@ -64,10 +61,3 @@ class WeldonPooling(GridPooling):
         """
         convolved: Tensor = self.convolution(grid.flatten(2).mT)  # (batch, cells, output_channels)
         return convolved.mT
-
-
-def _mean_of_extremes(cells: Tensor, count: int, *, largest: bool) -> Tensor:
-    """(batch, channels, cells) → (batch, channels)."""
-    count = min(count, cells.shape[2])
-    extremes = cells.topk(count, dim=2, largest=largest, sorted=False).values
-    return at_least_float32(extremes).mean(2)
