@@ -130,7 +130,7 @@ class TranslatedConfig(_Table):
     def _back_of_each(cls, table: object) -> object:
         if not isinstance(table, dict) or not isinstance(table.get("back"), str):
             return table
-        engines = table.get("engines") or ()
+        engines = list(table.get("engines") or ())
         if len(engines) != 1:
             raise ValueError("several engines: give back = { engine = tag, … }")
         return {**table, "back": {engines[0]: table["back"]}}
