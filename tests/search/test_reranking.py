@@ -151,6 +151,8 @@ def test_mistakes(photos: Path, judge: Reranker, tmp_path: Path) -> None:
     run("search", "red", "-c", "c", "--rerank", "judge", "--rerank-top", "0", code=2)
     with pytest.raises(PolyglanceError, match="no collection"):
         run("search", "red", "-c", "nowhere", "--rerank", "judge")
+    with pytest.raises(PolyglanceError, match="--rerank-weight nan: give a number"):
+        run("search", "red", "-c", "c", "--rerank", "judge", "--rerank-weight", "nan")
     for settings in ({"top": 0}, {"rerank_top": 1001}):
         with pytest.raises(QueryError, match="between 1 and 1000"):
             ask(judge, Query.of("red"), **settings)

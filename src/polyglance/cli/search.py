@@ -70,12 +70,17 @@ def _search_and_rerank(
     collection: Path, asked: Query, top: int, model: str, rerank_top: int, weight: float
 ) -> list[RerankedHit]:
     """Hits; what is known of the language, and pictures that are gone, are said at once."""
+    from math import isfinite
+
+    from polyglance.errors import ConfigError
     from polyglance.reranker import Reranker
     from polyglance.search.query import language_warning
     from polyglance.search.reranking import require_words, search_and_rerank
     from polyglance.search.schema import readable
 
     require_words(asked)  # before models are loaded
+    if not isfinite(weight):
+        raise ConfigError(f"--rerank-weight {weight}: give a number, such as 0.5")
     searcher, reranker = open_searcher(collection), Reranker.load(model)
     hits, gone = search_and_rerank(
         searcher, reranker, asked, top=top, rerank_top=rerank_top, weight=weight
