@@ -315,12 +315,14 @@ class Retriever:
         return [Hit(int(row), float(scores[row])) for row in best]
 
     def _pixels(self, image: Picture) -> NDArray[np.uint8]:
-        """One picture → (3, size, size)."""
-        from polyglance.data.ahead import decode
+        """One picture or video → what the model is given of it."""
+        from polyglance.data.ahead import decode, decode_video
+        from polyglance.data.video import is_video
 
-        if isinstance(image, str | Path):
-            return decode(Path(image), self.preprocessing)
-        return self.preprocessing(image.convert("RGB"))
+        if not isinstance(image, str | Path):
+            return self.preprocessing.clip([image.convert("RGB")])
+        read = decode_video if is_video(image) else decode
+        return read(Path(image), self.preprocessing)
 
     def save(self, path: str | Path) -> None:
         """Write the model as a checkpoint folder."""

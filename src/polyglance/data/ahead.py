@@ -56,12 +56,15 @@ def decode(
     *,
     frame: Callable[[Image], Image] | None = None,
 ) -> NDArray[np.uint8]:
-    """A picture file → (3, size, size) uint8.
+    """A picture file → what a system is given of it.
 
     Args:
         path: of the file.
         preprocessing: from a decoded picture to pixels.
         frame: cuts something out of the picture before.
+
+    Returns:
+        As :meth:`~polyglance.vision.preprocessing.Preprocessing.clip`, uint8.
 
     Raises:
         PictureError: the file cannot be decoded, or the record has no picture.
@@ -71,9 +74,26 @@ def decode(
     if path is None:
         raise PictureError("the record names no picture file")
     if frame is None:
-        return preprocessing(open_picture(path, target_size=preprocessing.size))
+        return preprocessing.clip([open_picture(path, target_size=preprocessing.size)])
     # What is cut out is enlarged, so the file must not be decoded too small.
-    return preprocessing(frame(open_picture(path, target_size=2 * preprocessing.size)))
+    return preprocessing.clip([frame(open_picture(path, target_size=2 * preprocessing.size))])
+
+
+def decode_video(
+    path: Path,
+    preprocessing: Preprocessing,
+    *,
+    frame: Callable[[Image], Image] | None = None,
+) -> NDArray[np.uint8]:
+    """A video file → what a system is given of it; arguments and result as of :func:`decode`.
+
+    Raises:
+        PictureError: the file cannot be decoded.
+    """
+    from polyglance.data.video import Sampling, read_frames
+
+    shown = (each.picture for each in read_frames(path, Sampling(preprocessing.frames)))
+    return preprocessing.clip(each if frame is None else frame(each) for each in shown)
 
 
 def decoded_batches(

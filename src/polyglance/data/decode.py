@@ -118,7 +118,7 @@ def _opened(source: PictureSource) -> Iterator[Image]:
     except MemoryError:
         raise PictureError(f"{name}too large for the memory that is free") from None
     except Exception as error:  # decoders meet hostile bytes with exceptions of every kind
-        raise PictureError(f"{name}cannot be decoded: {_reason(error)}") from error
+        raise PictureError(f"{name}cannot be decoded: {reason(error)}") from error
 
 
 @contextmanager
@@ -126,13 +126,13 @@ def _binary_file(source: PictureSource) -> Iterator[IO[bytes]]:
     if isinstance(source, bytes):
         yield BytesIO(source)
     elif isinstance(source, (str, Path)):
-        with _regular_file(Path(source)) as file:
+        with regular_file(Path(source)) as file:
             yield file
     else:
         yield source
 
 
-def _regular_file(path: Path) -> IO[bytes]:
+def regular_file(path: Path) -> IO[bytes]:
     """Open a file; pipes and devices, which could block for ever, are refused unopened."""
     try:
         status = path.stat()
@@ -144,7 +144,7 @@ def _regular_file(path: Path) -> IO[bytes]:
     except FileNotFoundError:
         raise PictureError("no such file") from None
     except (OSError, ValueError) as error:  # ValueError: a NUL character in the name
-        raise PictureError(f"cannot be read: {_reason(error)}") from None
+        raise PictureError(f"cannot be read: {reason(error)}") from None
 
 
 def _identify(file: IO[bytes]) -> Image:
@@ -265,6 +265,7 @@ def _iso_date(date: Any, offset: Any) -> str | None:
     return None
 
 
-def _reason(error: BaseException) -> str:
+def reason(error: BaseException) -> str:
+    """What went wrong, in one line."""
     text = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return str(text).splitlines()[0]

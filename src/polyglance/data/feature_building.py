@@ -95,7 +95,7 @@ def build_feature_store(
 
         def decode(view: View) -> NDArray[np.uint8]:
             # before it is decoded: what changes in between is not taken for what was decoded
-            looks[view.key] = look(view.record.image)
+            looks[view.key] = look(view.record.file)
             return view.decode(preprocessing)
 
         advance = stack.enter_context(track("pictures", len(missing), show=show_progress))
@@ -128,7 +128,7 @@ def _missing(
     if not (folder / "meta.json").exists():
         return list(views)
     store = FeatureStore(folder, fingerprint=fingerprint)
-    missing = [view for view in views if store.stamp(view.key) != stamp(view.record.image)]
+    missing = [view for view in views if store.stamp(view.key) != stamp(view.record.file)]
     report.reused = len(views) - len(missing)
     return missing
 
@@ -147,7 +147,7 @@ def _but_recognised(
     same: dict[str, str] = {}
     with track("pictures with a new date", len(candidates), show=show_progress) as advance:
         for view in candidates:
-            path = view.record.image
+            path = view.record.file
             if path not in looks:
                 looks[path] = look(path)
             if looks[path].digest == store.digest(view.key):
@@ -164,7 +164,7 @@ def _may_be_the_same(view: View, store: FeatureStore) -> bool:
     """Whether a view's file is as large as it was, and it is known what was in it."""
     before = store.stamp(view.key)
     known = before is not None and store.digest(view.key) is not None
-    return known and same_size(stamp(view.record.image), before or "")
+    return known and same_size(stamp(view.record.file), before or "")
 
 
 def _readable(

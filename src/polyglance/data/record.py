@@ -33,3 +33,8 @@ class Record:
     video: Path | None = None
     features: str | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def file(self) -> Path | None:
+        """The picture, or else the video."""
+        return self.image or self.video

@@ -12,7 +12,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from polyglance.data.ahead import decode
+from polyglance.data.ahead import decode, decode_video
 from polyglance.data.record import Record
 
 if TYPE_CHECKING:
@@ -66,14 +66,15 @@ class View:
         return crop
 
     def decode(self, preprocessing: Preprocessing) -> NDArray[np.uint8]:
-        """Its pixels, (3, size, size) uint8.
+        """Its pixels, uint8: (3, size, size), or (frames, 3, size, size) where a system sees more.
 
         Raises:
-            PictureError: the file cannot be decoded, or the record has no picture.
+            PictureError: the file cannot be decoded, or the record has neither picture nor video.
         """
-        if not self.number:
-            return decode(self.record.image, preprocessing)
-        return decode(self.record.image, preprocessing, frame=self.frame)
+        frame = self.frame if self.number else None
+        if self.record.image is None and self.record.video is not None:
+            return decode_video(self.record.video, preprocessing, frame=frame)
+        return decode(self.record.image, preprocessing, frame=frame)
 
 
 def view_number(picture: int, epoch: int, views: int) -> int:
@@ -82,10 +83,10 @@ def view_number(picture: int, epoch: int, views: int) -> int:
 
 
 def feature_key(record: Record) -> str:
-    """Under which a record's features are stored: the row that it names, else its picture's path.
+    """Under which a record's features are stored: the row that it names, else its file's path.
 
     By path, one store serves every dataset that a backbone has seen.
     """
     if record.features is not None:
         return record.features
-    return str(record.image) if record.image is not None else record.id
+    return str(record.file) if record.file is not None else record.id

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from polyglance.data.ahead import decode, decoded_batches
-from polyglance.data.views import feature_key
+from polyglance.data.ahead import decoded_batches
+from polyglance.data.views import View, feature_key
 from polyglance.errors import ConfigError, PictureError
 from polyglance.evaluation.encoded import Encoded, Scorer
 from polyglance.evaluation.results import Skipped
@@ -39,7 +39,7 @@ class Encoder(Protocol):
         """Who compares what this encodes."""
 
     def pixel_features(self, pixels: NDArray[Any]) -> Features:
-        """(n, 3, size, size) uint8, or backbone features → features of n pictures."""
+        """(n, 3, size, size) uint8, or backbone features → features of n pictures or videos."""
 
     def text_features(
         self, texts: Sequence[str], *, language: str | Sequence[str] | None = None
@@ -90,10 +90,11 @@ def encode_pictures(
     skipped: list[Skipped] = []
     images = Encoded(encoder.system)
     with track("pictures", len(records), show=show_progress) as advance:
-        paths = [record.image for record in records]
         batches = (
             decoded_batches(
-                paths, lambda path: decode(path, encoder.preprocessing), batch_size=batch_size
+                records,
+                lambda record: View(record).decode(encoder.preprocessing),
+                batch_size=batch_size,
             )
             if features is None
             else _stored_batches(records, features, batch_size)
@@ -103,7 +104,7 @@ def encode_pictures(
             for row, outcome in batch:
                 record = records[row]
                 if isinstance(outcome, PictureError):
-                    path = str(record.image or record.id)
+                    path = str(record.file or record.id)
                     skipped.append(Skipped(path, str(outcome).removeprefix(f"{path}: ")))
                 else:
                     kept.append(record)

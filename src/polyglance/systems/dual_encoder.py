@@ -58,7 +58,7 @@ class DualEncoder(System):
         self.loss = loss
         self.config = config
         self.towers = towers
-        self.preprocessing = image.backbone.preprocessing
+        self.preprocessing = image.preprocessing
         self.dimension = dimension
 
     def backbone_features(self, pixels: Tensor) -> Tensor:
@@ -126,7 +126,12 @@ class DualEncoder(System):
     def backbone_fingerprint(self) -> str:
         """Over the backbone's weights, its preprocessing and what of it is kept."""
         tower = self.towers.get("image.backbone")
-        return features_fingerprint(self.image.backbone, keeps=self.image.keeps, tower=tower)
+        return features_fingerprint(
+            self.image.backbone,
+            keeps=self.image.keeps,
+            tower=tower,
+            frames=self.preprocessing.frames,
+        )
 
     def parts(self) -> dict[str, nn.Module]:
         """Backbone, image head, text encoder, text head and loss, as far as they exist."""

@@ -48,7 +48,9 @@ def combined_fingerprint(*parts: str | bytes) -> str:
     return digest.hexdigest()
 
 
-def features_fingerprint(backbone: Backbone, *, keeps: Kept, tower: Tower | None) -> str:
+def features_fingerprint(
+    backbone: Backbone, *, keeps: Kept, tower: Tower | None, frames: int = 1
+) -> str:
     """Hex digest by which a store of a backbone's features is found again.
 
     Over the backbone's weights, its preprocessing and what of its features is kept: systems that
@@ -58,12 +60,14 @@ def features_fingerprint(backbone: Backbone, *, keeps: Kept, tower: Tower | None
         backbone: as it is now.
         keeps: what is read of it.
         tower: as it was loaded. Rounding it for speed leaves it the same tower.
+        frames: that are kept of a video.
     """
     if tower is not None and is_rounded(backbone):
         weights = tower.fingerprint
     else:
         weights = state_fingerprint(backbone)
-    return combined_fingerprint(weights, repr(backbone.preprocessing), keeps)
+    kept = keeps if frames == 1 else f"{keeps}, {frames} frames"
+    return combined_fingerprint(weights, repr(backbone.preprocessing), kept)
 
 
 def is_rounded(module: nn.Module) -> bool:

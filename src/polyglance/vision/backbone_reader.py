@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from polyglance.vision.base import Backbone, BackboneFeatures
+from polyglance.vision.preprocessing import Preprocessing
 
 Kept = Literal["regions", "boxed", "pooled"]
 
@@ -37,6 +38,11 @@ class BackboneReader(nn.Module):
     def is_frozen(self) -> bool:
         """Whether the backbone learns nothing."""
         return not any(parameter.requires_grad for parameter in self.backbone.parameters())
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """From decoded pictures, or frames of a video, to the pixels that are read."""
+        return self.backbone.preprocessing
 
     def train(self, mode: bool = True) -> Self:
         """Switch to training; a frozen backbone stays as it is."""

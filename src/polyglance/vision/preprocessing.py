@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -20,11 +21,13 @@ class Preprocessing:
         fit: ``crop`` keeps the aspect ratio and cuts the middle square out; ``squash`` keeps the
             whole picture and bends its aspect ratio.
         crop_fraction: for ``crop``: the result is this share of the shorter side.
+        frames: that a system sees of a video. With one, it sees what is shown half-way through.
     """
 
     size: int = 224
     fit: Literal["crop", "squash"] = "squash"
     crop_fraction: float = 1.0
+    frames: int = field(default=1, repr=False)  # features of a picture are found by the repr
 
     def __call__(self, picture: Image.Image) -> NDArray[np.uint8]:
         """An RGB picture of any size → (3, size, size) uint8."""
@@ -39,6 +42,25 @@ class Preprocessing:
         )
         pixels = np.asarray(resized, dtype=np.uint8)  # (size, size, 3)
         return np.ascontiguousarray(pixels.transpose(2, 0, 1))  # (3, size, size)
+
+    def clip(self, pictures: Iterable[Image.Image]) -> NDArray[np.uint8]:
+        """What a system is given of a picture, or of the frames of a video.
+
+        Args:
+            pictures: RGB; one, or at most ``frames`` of a video, taken one by one.
+
+        Returns:
+            (3, size, size) uint8, or (frames, 3, size, size) where a system sees several; places
+            without a frame are black throughout.
+        """
+        import numpy as np
+
+        if self.frames == 1:
+            return self(next(iter(pictures)))
+        pixels = np.zeros((self.frames, 3, self.size, self.size), np.uint8)
+        for place, picture in enumerate(pictures):
+            pixels[place] = self(picture)
+        return pixels
 
     def visible(self, width: int, height: int) -> tuple[float, float, float, float]:
         """Left, top, right and bottom, in pixels, of what is seen of a picture of that size."""

@@ -12,6 +12,7 @@ from polyglance.systems.config import (
     BackboneConfig,
     DetectorConfig,
     EfficientNetLiteConfig,
+    FramesImageConfig,
     GlobalPoolingConfig,
     ImageConfig,
     MeanPoolingConfig,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from polyglance.vision.base import Backbone
     from polyglance.vision.image_encoder import ImageEncoder, PooledImageEncoder
     from polyglance.vision.pooling import GridPooling
+    from polyglance.vision.temporal import FramesEncoder
 
 
 def build_backbone(
@@ -70,6 +72,8 @@ def build_image_encoder(config: ImageConfig, *, backbone: Backbone, dimension: i
     """What is learned on top of a backbone."""
     if isinstance(config, PooledImageConfig):
         return _pooled_encoder(config, backbone, dimension)
+    if isinstance(config, FramesImageConfig):
+        return _frames_encoder(config, backbone, dimension)
     from polyglance.vision.non_local import build_non_local
     from polyglance.vision.region_encoder import RegionEncoder
 
@@ -97,6 +101,31 @@ def _pooled_encoder(
         dropout=config.dropout,
     )
     return PooledImageEncoder(backbone=backbone, pooling=pooling, head=head)
+
+
+def _frames_encoder(config: FramesImageConfig, backbone: Backbone, dimension: int) -> FramesEncoder:
+    from polyglance.vision.temporal import FramesEncoder, TemporalPooling
+
+    precomputed = isinstance(config.backbone, PrecomputedConfig)
+    frames = backbone.grid_size[0] if precomputed else config.frames
+    width = config.width or backbone.channels
+    if config.layers and width % config.heads:
+        raise ConfigError(f"model.image.heads: {config.heads} do not divide a width of {width}")
+    temporal = TemporalPooling(
+        channels=backbone.channels,
+        frames=frames,
+        layers=config.layers,
+        heads=config.heads,
+        width=config.width,
+        dropout=config.dropout,
+    )
+    head = ProjectionHead(
+        input_dimension=temporal.channels,
+        dimension=dimension,
+        hidden=config.hidden,
+        dropout=config.dropout,
+    )
+    return FramesEncoder(backbone=backbone, temporal=temporal, head=head, frames=frames)
 
 
 def _pooling(config: PoolingConfig, channels: int) -> tuple[GridPooling | None, int]:

@@ -158,4 +158,30 @@ class RegionImageConfig(Part):
     dropout: Probability = 0.0
 
 
-ImageConfig = Annotated[PooledImageConfig | RegionImageConfig, Field(discriminator="kind")]
+class FramesImageConfig(Part):
+    """Frames of a video: the backbone's vector of each, pooled over time, projected.
+
+    Attributes:
+        backbone: of a frame; with ``precomputed``, ``regions`` is how many frames a video has at
+            most, and the key ``frames`` says nothing.
+        frames: of a video, evenly spaced.
+        layers: of a transformer over the frames; 0 takes their mean.
+        heads: of its attention.
+        width: of its layers; as wide as the backbone's vector where absent.
+        hidden: width of a hidden layer in the projection.
+        dropout: probability, in the layers and before the projection.
+    """
+
+    kind: Literal["frames"] = "frames"
+    backbone: BackboneConfig
+    frames: PositiveInt = 8
+    layers: NonNegativeInt = 1
+    heads: PositiveInt = 8
+    width: PositiveInt | None = None
+    hidden: PositiveInt | None = None
+    dropout: Probability = 0.1
+
+
+ImageConfig = Annotated[
+    PooledImageConfig | RegionImageConfig | FramesImageConfig, Field(discriminator="kind")
+]
