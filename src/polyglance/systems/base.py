@@ -163,5 +163,12 @@ class System(nn.Module, ABC):
         they exist.
         """
 
+    def for_use(self) -> System:
+        """What a checkpoint holds of it: itself, or less where parts only train.
+
+        It shares its parts with this system.
+        """
+        return self
+
     def save_assets(self, folder: Path) -> None:
         """Write what building the system again needs besides weights and configuration, if any."""

@@ -55,10 +55,12 @@ def save_system(
 ) -> str:
     """Write a checkpoint and return its fingerprint; an earlier one there is replaced whole.
 
-    The folder appears complete or not at all: it is written beside its place and renamed.
+    The folder appears complete or not at all: it is written beside its place and renamed. Of a
+    system with parts that only train, it holds what is left without them (:meth:`System.for_use`).
     """
     from safetensors.torch import save_file
 
+    system = system.for_use()
     folder = Path(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
     # A fresh name for each writer; on the same file system, so that the rename is atomic.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
+from typing import ClassVar
 
 from torch import Tensor, nn
 
@@ -17,9 +18,16 @@ class TextEncoder(nn.Module, ABC):
     ``prepare`` turns strings into tensors without gradients (tokens, lengths, or the output of a
     frozen encoder), so that it can run ahead of the step or be cached; ``forward`` is the part
     that learns. The tokenizer belongs to the encoder and travels with its checkpoint.
+
+    Attributes:
+        dimension: of the embeddings.
+        has_words: whether it reads words that it could hand on.
+        keep_tokens: whether it does; it may be changed from one batch to the next.
     """
 
     dimension: int
+    has_words: ClassVar[bool] = False
+    keep_tokens: bool = False
 
     @abstractmethod
     def prepare(self, texts: Sequence[str], languages: Sequence[str]) -> dict[str, Tensor]:

@@ -48,6 +48,8 @@ class FrozenTransformerTextEncoder(TextEncoder):
         ValueError: ``kept_texts`` is negative.
     """
 
+    has_words = True
+
     def __init__(
         self,
         *,

@@ -59,6 +59,8 @@ class RecurrentTextEncoder(TextEncoder):
         ValueError: ``max_length`` leaves no room for a word.
     """
 
+    has_words = True
+
     def __init__(
         self,
         *,

@@ -38,7 +38,7 @@ class SentenceTextEncoder(TextEncoder):
 
     Args:
         encoder: strings → rows. It is no module, and no part of a checkpoint.
-        head: from its rows into the joint space, with unit rows.
+        head: from its rows into the joint space, with unit rows; ``None``: they are in it.
         kept_texts: how many texts' rows to keep (2 KB each at 512 dimensions); the oldest go
             first, 0 keeps none.
 
@@ -46,15 +46,18 @@ class SentenceTextEncoder(TextEncoder):
         ValueError: ``kept_texts`` is negative.
     """
 
+    place: Tensor
+
     def __init__(
         self,
         *,
         encoder: Embedder,
-        head: ProjectionHead | ResidualHead,
+        head: ProjectionHead | ResidualHead | None,
         kept_texts: int = 100_000,
     ) -> None:
         super().__init__()
-        self.dimension = head.dimension
+        self.dimension = encoder.dimension if head is None else head.dimension
+        self.register_buffer("place", torch.empty(0), persistent=False)  # where the encoder is
         self.encoder = encoder
         self.head = head
         self._kept = KeptRows["NDArray[np.float32]"](kept_texts)
@@ -71,12 +74,12 @@ class SentenceTextEncoder(TextEncoder):
 
     def forward(self, inputs: dict[str, Tensor]) -> Features:
         """(texts, encoder's dimension) → Features; moved to where the weights are."""
-        device = next(self.head.parameters()).device
-        return Features(self.head(inputs["embeddings"].to(device)))
+        rows = inputs["embeddings"].to(self.place.device)
+        return Features(rows if self.head is None else self.head(rows))
 
     def parts(self) -> dict[str, nn.Module]:
-        """``head`` alone: the encoder never learns."""
-        return {"head": self.head}
+        """``head`` alone, where there is one: the encoder never learns."""
+        return {} if self.head is None else {"head": self.head}
 
     def _embed(self, texts: list[str]) -> Iterable[NDArray[np.float32]]:
         rows = self.encoder.embed(texts)

@@ -42,6 +42,8 @@ class TransformerTextEncoder(TextEncoder):
             the tokenizer has tokens.
     """
 
+    has_words = True
+
     def __init__(
         self,
         *,

@@ -12,13 +12,16 @@ from polyglance.systems.base import System
 from polyglance.systems.builders.image import build_backbone, build_image_encoder
 from polyglance.systems.builders.text import build_text_encoder
 from polyglance.systems.config import (
+    CL2CMConfig,
     CLMRConfig,
     CosineConfig,
+    DistilledConfig,
     DualEncoderConfig,
     FeiConfig,
     LossConfig,
     MatchingConfig,
     MiniConfig,
+    NRCCRConfig,
     OrderConfig,
     Part,
     PortazConfig,
@@ -31,6 +34,7 @@ from polyglance.systems.config import (
 
 if TYPE_CHECKING:
     from polyglance.matching.base import Matching
+    from polyglance.systems.dual_encoder import DualEncoder
 
 
 def build_system(
@@ -50,11 +54,17 @@ def build_system(
         ModelError: a transformers model is not where the configuration says.
     """
     from polyglance.systems.builders.mini import build_mini
+    from polyglance.systems.builders.translated import build_translated
+    from polyglance.systems.translated import as_dual_encoder
 
     if isinstance(config, MiniConfig):
         return build_mini(config, build_score_loss(config.loss, "mini"))
     if isinstance(config, FeiConfig):
         return _fei(config, training_texts, folder)
+    if isinstance(config, NRCCRConfig | CL2CMConfig | DistilledConfig):
+        plain = as_dual_encoder(config)
+        around = _dual_encoder(plain, plain, training_texts, folder)
+        return build_translated(config, around, training_texts=training_texts, folder=folder)
     return _dual_encoder(_plain(config), config, training_texts, folder)
 
 
@@ -86,7 +96,7 @@ def _dual_encoder(
     config: Part,
     training_texts: Sequence[str],
     folder: Path | None,
-) -> System:
+) -> DualEncoder:
     from polyglance.systems.clmr import CLMR
     from polyglance.systems.dual_encoder import DualEncoder
 

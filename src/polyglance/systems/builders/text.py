@@ -61,12 +61,19 @@ def _sentence_encoder(
     from polyglance.text.sentence_encoder import SentenceEncoder
 
     encoder = SentenceEncoder.load()
-    head = ProjectionHead(
-        input_dimension=encoder.dimension,
-        dimension=dimension,
-        hidden=config.hidden,
-        dropout=config.dropout,
-    )
+    head = None
+    if config.project:
+        head = ProjectionHead(
+            input_dimension=encoder.dimension,
+            dimension=dimension,
+            hidden=config.hidden,
+            dropout=config.dropout,
+        )
+    elif dimension != encoder.dimension:
+        raise ConfigError(
+            f"text.project = false leaves texts in {encoder.dimension} dimensions; set "
+            f"dimension = {encoder.dimension}"
+        )
     tower = Tower("sentence-encoder", encoder.fingerprint)
     return SentenceTextEncoder(encoder=encoder, head=head), {"text.encoder": tower}
 

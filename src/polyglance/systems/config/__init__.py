@@ -78,16 +78,24 @@ from polyglance.systems.config.text import (
     UnitConfig,
     WordsConfig,
 )
+from polyglance.systems.config.translated import (
+    CL2CMConfig,
+    DistilledConfig,
+    NRCCRConfig,
+    TranslationLearnerConfig,
+)
 
 __all__ = [
     "AnnealedHingesConfig",
     "AttentionPoolingConfig",
     "BackboneConfig",
     "BarlowTwinsConfig",
+    "CL2CMConfig",
     "CLMRConfig",
     "CharacterWordsConfig",
     "CosineConfig",
     "DetectorConfig",
+    "DistilledConfig",
     "DualEncoderConfig",
     "EfficientNetLiteConfig",
     "FeiConfig",
@@ -105,6 +113,7 @@ __all__ = [
     "MaxOfHingesConfig",
     "MeanPoolingConfig",
     "MiniConfig",
+    "NRCCRConfig",
     "NonLocal",
     "OrderConfig",
     "Part",
@@ -134,6 +143,7 @@ __all__ = [
     "TokenizerConfig",
     "TransformerTextConfig",
     "TransformersBackboneConfig",
+    "TranslationLearnerConfig",
     "TrunkConfig",
     "UnitConfig",
     "VSEppConfig",

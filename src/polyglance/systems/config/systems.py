@@ -37,6 +37,7 @@ from polyglance.systems.config.text import (
     TextConfig,
     TransformerTextConfig,
 )
+from polyglance.systems.config.translated import CL2CMConfig, DistilledConfig, NRCCRConfig
 
 
 class DualEncoderConfig(Part):
@@ -218,6 +219,9 @@ SystemConfig = Annotated[
     | CLMRConfig
     | PortazConfig
     | FeiConfig
+    | NRCCRConfig
+    | CL2CMConfig
+    | DistilledConfig
     | MiniConfig,
     Field(discriminator="system"),
 ]

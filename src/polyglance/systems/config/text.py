@@ -142,9 +142,17 @@ UnitConfig = Annotated[GRUConfig | SRUConfig, Field(discriminator="kind")]
 
 
 class SentenceTextConfig(Part):
-    """The frozen multilingual sentence encoder and a projection."""
+    """The frozen multilingual sentence encoder and a projection.
+
+    Attributes:
+        project: whether there is one; else its 512 dimensions are the joint space as they are, and
+            nothing of the text side learns.
+        hidden: width of a hidden layer in the projection.
+        dropout: probability, before its last layer.
+    """
 
     kind: Literal["sentence"] = "sentence"
+    project: bool = True
     hidden: PositiveInt | None = None
     dropout: Probability = 0.0
 
