@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
 
 
@@ -34,6 +35,14 @@ class Features:
             embedding=self.embedding[rows],
             tokens=None if self.tokens is None else self.tokens[rows],
             mask=None if self.mask is None else self.mask[rows],
+        )
+
+    def to(self, device: torch.device) -> Features:
+        """The same, on a device."""
+        return Features(
+            embedding=self.embedding.to(device),
+            tokens=None if self.tokens is None else self.tokens.to(device),
+            mask=None if self.mask is None else self.mask.to(device),
         )
 
     def halved(self) -> Features:

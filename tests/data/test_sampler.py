@@ -55,10 +55,10 @@ def test_each_picture_comes_once_an_epoch(
 @given(
     count=st.integers(8, 60),
     world_size=st.integers(1, 4),
-    per_rank=st.integers(1, 6),
+    per_rank=st.integers(2, 6),
     seed=st.integers(0, 99),
 )
-def test_ranks_get_disjoint_shares_of_one_size(
+def test_ranks_get_disjoint_shares_of_about_one_size(
     count: int, world_size: int, per_rank: int, seed: int
 ) -> None:
     ranks = [
@@ -74,20 +74,27 @@ def test_ranks_get_disjoint_shares_of_one_size(
     seen: list[int] = []
     for step in range(ranks[0].steps_per_epoch):
         shares = [sampler.batch(1, step) for sampler in ranks]
-        assert len({len(share) for share in shares}) == 1
+        sizes = [len(share) for share in shares]
+        assert max(sizes) - min(sizes) <= 1
+        assert min(sizes) > 0
         everybody = [pick for share in shares for pick in share]
         assert sorted(map(repr, everybody)) == sorted(map(repr, ranks[0].global_batch(1, step)))
         seen += [pick.picture for pick in everybody]
-    assert len(seen) == len(set(seen)) == count - count % world_size
+    assert sorted(seen) == list(range(count))
 
 
 def test_the_global_batch_does_not_depend_on_the_number_of_ranks() -> None:
-    records = dataset(24)
-    alone = CaptionSampler(records, batch_size=8, seed=3)
-    four = CaptionSampler(records, batch_size=8, seed=3, rank=2, world_size=4)
-    assert [alone.global_batch(0, s) for s in range(3)] == [
-        four.global_batch(0, s) for s in range(3)
-    ]
+    records = dataset(29)  # which nothing divides
+    alone = CaptionSampler(records, batch_size=9, seed=3)
+    four = CaptionSampler(records, batch_size=9, seed=3, rank=2, world_size=4)
+    assert alone.steps_per_epoch == four.steps_per_epoch == 4
+    assert alone.pairs_per_step == four.pairs_per_step == 29 / 4
+    assert [alone.batch(1, s) for s in range(4)] == [four.global_batch(1, s) for s in range(4)]
+
+
+def test_steps_too_small_for_the_ranks_are_refused() -> None:
+    with pytest.raises(ConfigError, match=r"steps of 2, which 4 processes cannot share"):
+        CaptionSampler(dataset(5), batch_size=4, world_size=4)
 
 
 @settings(deadline=None, max_examples=40)

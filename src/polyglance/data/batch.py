@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
 
 
@@ -31,13 +33,39 @@ class TextPairs:
 
     @property
     def positives(self) -> Tensor:
-        """(pairs, pairs) bool: which translations say what which pivots say.
+        """(pairs, pairs) bool: which translations say what which pivots say."""
+        return translation_positives(self.pivot_ids, self.translation_ids)
 
-        A sentence translates its own line, and every line that is the same on either side.
-        """
-        same_pivot = self.pivot_ids[:, None] == self.pivot_ids[None, :]  # (pairs, pairs)
-        same_translation = self.translation_ids[:, None] == self.translation_ids[None, :]
-        return same_pivot | same_translation
+    def rows(self, rows: Sequence[int]) -> TextPairs:
+        """Some of them."""
+        return replace(
+            self,
+            pivots=[self.pivots[row] for row in rows],
+            translations=[self.translations[row] for row in rows],
+            pivot_ids=self.pivot_ids[list(rows)],
+            translation_ids=self.translation_ids[list(rows)],
+        )
+
+    def to(self, device: torch.device) -> TextPairs:
+        """The same, with tensors on a device."""
+        return replace(
+            self,
+            pivot_ids=self.pivot_ids.to(device),
+            translation_ids=self.translation_ids.to(device),
+        )
+
+
+def translation_positives(pivot_ids: Tensor, translation_ids: Tensor) -> Tensor:
+    """(pairs, pairs) bool: which translations say what which pivots say.
+
+    A sentence translates its own line, and every line that is the same on either side.
+
+    Args:
+        pivot_ids: (pairs,), equal where two pivots say the very same.
+        translation_ids: (pairs,), equal where two translations do.
+    """
+    same_pivot = pivot_ids[:, None] == pivot_ids[None, :]  # (pairs, pairs)
+    return same_pivot | (translation_ids[:, None] == translation_ids[None, :])
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +116,14 @@ class Translated:
         own = self.image_ids[:, None] == self.image_ids[None, :]  # (pairs, pairs)
         return own if self.shared is None else own | self.shared
 
+    def to(self, device: torch.device) -> Translated:
+        """The same, with tensors on a device."""
+        return replace(
+            self,
+            image_ids=self.image_ids.to(device),
+            shared=None if self.shared is None else self.shared.to(device),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Batch:
@@ -100,8 +136,8 @@ class Batch:
         texts: captions as strings.
         languages: the BCP-47 tag of each text.
         text_image_ids: (texts,) int64, the picture that each text describes.
-        shared: (images, texts) bool or ``None``: further true pairs, where a text is also, word
-            for word, a caption of another picture in the batch.
+        also: (pairs, 2) int64 or ``None``: further true pairs, where a text is also, word for
+            word, a caption of another picture: the row of the text, and the picture's id.
         parallel: sentences and their translations without pictures, one entry a language pair.
         monolingual: sentences without pictures or translations, if there are any.
         translated: which texts are machine translations of which, where that is trained on.
@@ -112,7 +148,7 @@ class Batch:
     texts: list[str]
     languages: list[str]
     text_image_ids: Tensor
-    shared: Tensor | None = None
+    also: Tensor | None = None
     parallel: tuple[TextPairs, ...] = ()
     monolingual: Sentences | None = None
     translated: Translated | None = None
@@ -120,5 +156,31 @@ class Batch:
     @property
     def positives(self) -> Tensor:
         """(images, texts) bool: which texts describe which pictures, in any language."""
-        own = self.image_ids[:, None] == self.text_image_ids[None, :]  # (images, texts)
-        return own if self.shared is None else own | self.shared
+        return caption_positives(self.image_ids, self.text_image_ids, self.also)
+
+    def to(self, device: torch.device) -> Batch:
+        """The same, with tensors on a device; pinned ones are copied while others compute."""
+        return replace(
+            self,
+            images=self.images.to(device, non_blocking=True),
+            image_ids=self.image_ids.to(device),
+            text_image_ids=self.text_image_ids.to(device),
+            also=None if self.also is None else self.also.to(device),
+            parallel=tuple(pairs.to(device) for pairs in self.parallel),
+            translated=None if self.translated is None else self.translated.to(device),
+        )
+
+
+def caption_positives(image_ids: Tensor, text_image_ids: Tensor, also: Tensor | None) -> Tensor:
+    """(images, texts) bool: which texts describe which pictures.
+
+    Args:
+        image_ids: (images,).
+        text_image_ids: (texts,) the picture that each text describes.
+        also: (pairs, 2) rows of texts, and ids of further pictures that they describe.
+    """
+    positives = image_ids[:, None] == text_image_ids[None, :]  # (images, texts)
+    if also is not None:
+        image, pair = (image_ids[:, None] == also[None, :, 1]).nonzero(as_tuple=True)
+        positives[image, also[pair, 0]] = True
+    return positives

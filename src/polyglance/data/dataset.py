@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from itertools import pairwise, repeat
@@ -142,13 +142,20 @@ class TensorSource:
         return Pictures(list(pictures), self._features[list(pictures)])
 
 
-def assemble(picks: Sequence[Pick], source: PictureSource, *, epoch: int = 0) -> Batch | None:
+def assemble(
+    picks: Sequence[Pick],
+    source: PictureSource,
+    *,
+    epoch: int = 0,
+    elsewhere: Collection[int] = (),
+) -> Batch | None:
     """Join picks and pictures into a batch, without picks whose picture cannot be read.
 
     Args:
         picks: of the batch.
         source: of the pictures.
         epoch: that the batch belongs to; decides which view of a picture is shown.
+        elsewhere: pictures that other processes have in the same batch.
 
     Returns:
         The batch, or ``None`` where not one of the pictures can be read.
@@ -166,27 +173,19 @@ def assemble(picks: Sequence[Pick], source: PictureSource, *, epoch: int = 0) ->
         texts=[pick.caption for pick in kept],
         languages=[pick.language for pick in kept],
         text_image_ids=torch.tensor([pick.picture for pick in kept]),  # (texts,)
-        shared=_shared(kept, row_of),
+        also=_also(kept, {*row_of, *elsewhere}),
         translated=translated_side(kept),
     )
 
 
-def _shared(picks: Sequence[Pick], row_of: Mapping[int, int]) -> Tensor | None:
-    """(images, texts) bool: texts that other pictures carry word for word, where there are any."""
+def _also(picks: Sequence[Pick], pictures: Collection[int]) -> Tensor | None:
+    """(pairs, 2) texts that other pictures of the batch carry word for word, if there are any."""
     import torch
 
     pairs = [
-        (row_of[other], column)
-        for column, pick in enumerate(picks)
-        for other in pick.also
-        if other in row_of
+        (row, other) for row, pick in enumerate(picks) for other in pick.also if other in pictures
     ]
-    if not pairs:
-        return None
-    shared = torch.zeros(len(row_of), len(picks), dtype=torch.bool)  # (images, texts)
-    rows, columns = zip(*pairs, strict=True)
-    shared[list(rows), list(columns)] = True
-    return shared
+    return torch.tensor(pairs) if pairs else None
 
 
 def stream(
@@ -196,6 +195,8 @@ def stream(
     parallel: ParallelSampler | None = None,
     monolingual: MonolingualSampler | None = None,
     ahead: int = 2,
+    everywhere: Callable[[bool], bool] = bool,
+    pinned: bool = False,
 ) -> Generator[tuple[SamplerState, Batch], None, None]:
     """Endless batches, assembled in a thread while the previous ones train.
 
@@ -205,19 +206,30 @@ def stream(
         parallel: of the translations without pictures in every batch, if any.
         monolingual: of the sentences that stand alone in every batch, if any.
         ahead: batches assembled in advance.
+        everywhere: whether this process has something → whether all have that train together.
+        pinned: keep pictures where a GPU copies them from without waiting.
 
     Yields:
         The sampler's state once the batch has been trained on, and the batch; batches without a
-        readable picture are passed over.
+        readable picture, in this process or in another one, are passed over.
 
     Raises:
         PictureError: a whole epoch has no readable picture.
     """
 
     def draw(place: SamplerState) -> Batch | None:
-        batch = assemble(sampler.batch(place.epoch, place.step), source, epoch=place.epoch)
+        at = place.epoch, place.step
+        everybodys = sampler.global_batch(*at) if sampler.world_size > 1 else ()
+        batch = assemble(
+            sampler.batch(*at),
+            source,
+            epoch=place.epoch,
+            elsewhere={pick.picture for pick in everybodys},
+        )
         if batch is None:
             return None
+        if pinned:
+            batch = replace(batch, images=batch.images.pin_memory())
         steps_before = place.epoch * sampler.steps_per_epoch + place.step
         if parallel is not None:
             batch = replace(batch, parallel=parallel.batch(steps_before))
@@ -237,7 +249,7 @@ def stream(
                 state, future = waiting.popleft()
                 batch = future.result()
                 empty = empty + 1 if batch is None else 0
-                if batch is not None:
+                if everywhere(batch is not None) and batch is not None:
                     yield state, batch
         finally:
             pool.shutdown(wait=False, cancel_futures=True)

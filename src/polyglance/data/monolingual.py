@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from polyglance.data.batch import Sentences
 from polyglance.data.readers.common import read_text_lines
+from polyglance.data.sampler import even_steps
 from polyglance.data.text import normalise_text
 from polyglance.errors import ConfigError
 
@@ -51,6 +52,8 @@ class MonolingualSampler:
         weights: tag → share of the sentences drawn, not necessarily summing to 1; languages left
             out are not drawn. ``None``: in proportion to their sizes.
         seed: of every draw.
+        rank: of this process.
+        world_size: number of processes; each gets its own share of every step's sentences.
 
     Attributes:
         languages: those that are drawn, by the alphabet.
@@ -66,6 +69,8 @@ class MonolingualSampler:
         batch_size: int,
         weights: Mapping[str, float] | None = None,
         seed: int = 0,
+        rank: int = 0,
+        world_size: int = 1,
     ) -> None:
         if weights is None:
             weights = {tag: len(some) for tag, some in sentences.items()}
@@ -78,9 +83,10 @@ class MonolingualSampler:
         self.languages = tuple(sorted(weights))
         self._sentences = {tag: sentences[tag] for tag in self.languages}
         self._shares = _shares(self._sentences, weights)  # of a round
-        self._seed, count = seed, sum(self._shares.values())
-        self._steps = -(-count // batch_size)  # of a round
-        self._bounds = [count * k // self._steps for k in range(self._steps + 1)]
+        self._seed, self._rank, self._world_size = seed, rank, world_size
+        count = sum(self._shares.values())
+        self._bounds = even_steps(count, batch_size, world_size=world_size)
+        self._steps = len(self._bounds) - 1  # of a round
         self._digest = _digest(seed, batch_size, self._shares, self._sentences)
         self._round: tuple[int, NDArray[np.int64]] | None = None
 
@@ -93,7 +99,8 @@ class MonolingualSampler:
         """The sentences of a step, counted from the beginning of training."""
         turn, place = divmod(step, self._steps)
         start, stop = self._bounds[place : place + 2]
-        drawn = self._round_of(turn)[start:stop].tolist()  # pairs of language and sentence
+        share = slice(start + self._rank, stop, self._world_size)
+        drawn = self._round_of(turn)[share].tolist()  # pairs of language and sentence
         tags = [self.languages[language] for language, _ in drawn]
         return Sentences(
             texts=[self._sentences[tag][row] for tag, (_, row) in zip(tags, drawn, strict=True)],

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from polyglance.data.batch import TextPairs
 from polyglance.data.readers.common import read_text_lines
-from polyglance.data.sampler import caption_identity
+from polyglance.data.sampler import caption_identity, even_steps
 from polyglance.data.text import normalise_text
 from polyglance.errors import ConfigError, ManifestError
 
@@ -59,6 +59,8 @@ class ParallelSampler:
         pivot: BCP-47 tag of the language that all others are compared with.
         batch_size: sentences a step, each in all of its languages.
         seed: of every draw.
+        rank: of this process.
+        world_size: number of processes; each gets its own share of every step's sentences.
 
     Attributes:
         languages: all of them, the pivot first.
@@ -68,7 +70,14 @@ class ParallelSampler:
     """
 
     def __init__(
-        self, sentences: Sequence[Translations], *, pivot: str, batch_size: int, seed: int = 0
+        self,
+        sentences: Sequence[Translations],
+        *,
+        pivot: str,
+        batch_size: int,
+        seed: int = 0,
+        rank: int = 0,
+        world_size: int = 1,
     ) -> None:
         self._sentences = [row for row in sentences if pivot in row and len(row) > 1]
         if not self._sentences:
@@ -79,9 +88,9 @@ class ParallelSampler:
             )
         others = sorted({tag for row in self._sentences for tag in row if tag != pivot})
         self.languages = (pivot, *others)
-        self._seed, count = seed, len(self._sentences)
-        self._steps = -(-count // batch_size)  # of a round
-        self._bounds = [count * k // self._steps for k in range(self._steps + 1)]
+        self._seed, self._rank, self._world_size = seed, rank, world_size
+        self._bounds = even_steps(len(self._sentences), batch_size, world_size=world_size)
+        self._steps = len(self._bounds) - 1  # of a round
         self._digest = _digest(seed, batch_size, pivot, self._sentences)
         self._order: tuple[int, NDArray[np.int64]] | None = None
 
@@ -94,17 +103,26 @@ class ParallelSampler:
         """The sentences of a step, counted from the beginning of training.
 
         Returns:
-            One entry for each language that has a translation among them.
+            One entry for each language that has a translation among them, with this rank's share
+            of its sentences, which may be none.
         """
         turn, place = divmod(step, self._steps)
         start, stop = self._bounds[place : place + 2]
         drawn = [self._sentences[row] for row in self._order_of(turn)[start:stop].tolist()]
         pivot, *others = self.languages
+        found = {tag: [n for n, row in enumerate(drawn) if tag in row] for tag in others}
         return tuple(
-            _pairs([row for row in drawn if tag in row], pivot, tag)
-            for tag in others
-            if any(tag in row for row in drawn)
+            self._share(_pairs([drawn[n] for n in numbers], pivot, tag), numbers)
+            for tag, numbers in found.items()
+            if numbers
         )
+
+    def _share(self, pairs: TextPairs, numbers: Sequence[int]) -> TextPairs:
+        """This rank's; ``numbers`` are those of the sentences in the step."""
+        if self._world_size == 1:
+            return pairs
+        own = (row for row, n in enumerate(numbers) if n % self._world_size == self._rank)
+        return pairs.rows(list(own))
 
     def state_dict(self) -> dict[str, Any]:
         """A digest of sentences and settings; where to go on is the number of steps taken."""
