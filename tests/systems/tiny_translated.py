@@ -23,6 +23,7 @@ from polyglance.systems.translated import TranslationLearner
 SOURCES = ["a dog runs", "two red cats sleep", "a boat", "the dog by the sea", "a boat at night"]
 TARGETS = ["ein Hund rennt", "zwei Katzen", "ein rotes Boot", "der Hund am Meer", "Boot bei Nacht"]
 BACK = ["a dog races", "two cats", "a red boat", "the dog at the sea", "boat by night"]
+TEXTS = [*SOURCES, *TARGETS, *BACK]
 PICTURES = [3, 5, 7, 3, 9]  # of the pairs: 3 has two
 
 Config = NRCCRConfig | CL2CMConfig | DistilledConfig
@@ -40,7 +41,7 @@ def tiny(system: type[Config], **keys: Any) -> Config:
 
 def built(config: Config, *, seed: int = 0) -> TranslationLearner:
     torch.manual_seed(seed)
-    system = build_system(config, training_texts=[*SOURCES, *TARGETS, *BACK])
+    system = build_system(config, training_texts=TEXTS)
     assert isinstance(system, TranslationLearner)
     return system
 

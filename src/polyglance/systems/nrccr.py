@@ -34,6 +34,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from polyglance.data.batch import Batch
+from polyglance.errors import ConfigError
 from polyglance.features import Features
 from polyglance.losses.base import EmbeddingLoss, ScoreLoss
 from polyglance.losses.relational import RelationalDistillation
@@ -65,8 +66,8 @@ class NRCCR(TranslationLearner):
         towers: see :class:`~polyglance.systems.base.System`.
 
     Raises:
-        ConfigError: the text encoder reads texts as a whole.
-        ValueError: the dimension is not a multiple of the attention's heads.
+        ConfigError: the text encoder reads texts as a whole, or the dimension is not a multiple of
+            the attention's heads.
     """
 
     config: NRCCRConfig
@@ -85,6 +86,11 @@ class NRCCR(TranslationLearner):
             image=image, text=text, matching=matching, loss=loss, config=config, towers=towers
         )
         refuse_without_words(text, "nrccr", 'or system = "distilled"')
+        if self.dimension % config.attention_heads:
+            raise ConfigError(
+                f"dimension = {self.dimension} is not a multiple of attention_heads = "
+                f"{config.attention_heads}"
+            )
         self.noise_filter = NoiseFilter(
             dimension=self.dimension,
             heads=config.attention_heads,

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from polyglance.precision import at_least_float32
+
 
 class LanguageAdversary(nn.Module):
     """Guesses whether a text is a source or a translation, from its vector (NRCCR, section 3.5).
@@ -36,11 +38,11 @@ class LanguageAdversary(nn.Module):
     def forward(self, sources: Tensor, targets: Tensor) -> dict[str, Tensor]:
         """(texts, dimension) each → ``telling``, the adversary's loss, and ``fooling``."""
         both = torch.cat([sources, targets]).detach()  # (all texts, dimension)
-        logits = self.layers(both)[:, 0].float()
+        logits = at_least_float32(self.layers(both)[:, 0])
         is_source = torch.arange(len(both), device=both.device) < len(sources)
         frozen = {name: weight.detach() for name, weight in self.layers.named_parameters()}
-        taken: Tensor = torch.func.functional_call(self.layers, frozen, (targets,))[:, 0].float()
+        taken = at_least_float32(torch.func.functional_call(self.layers, frozen, (targets,))[:, 0])
         return {
-            "telling": functional.binary_cross_entropy_with_logits(logits, is_source.float()),
+            "telling": functional.binary_cross_entropy_with_logits(logits, is_source.to(logits)),
             "fooling": functional.softplus(-taken).mean(),  # cross-entropy to being a source
         }
