@@ -23,11 +23,11 @@ class TinyImages(nn.Module):
 
     keeps = "pooled"
     dimension = 16
+    preprocessing = None
 
     def __init__(self) -> None:
         super().__init__()
         self.backbone = nn.Identity()
-        self.backbone.preprocessing = None  # type: ignore[assignment]
         self.head = nn.Linear(8, 16)
 
     def learned(self) -> nn.Module:

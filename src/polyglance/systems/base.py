@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from polyglance.data.batch import Batch
+from polyglance.data.gathering import Gatherer
 from polyglance.errors import ModelError
 from polyglance.features import Features
 from polyglance.systems.config import Part
@@ -31,12 +32,21 @@ class System(nn.Module, ABC):
         dimension: of its embeddings.
         towers: state-dict prefix → the pretrained part as it was loaded. A checkpoint stores a
             tower's weights only where training has changed them.
+        gatherer: of what other processes have that train the same system.
+        chunk_size: pictures, texts or pairs that have a graph at a time in training; ``None``: all.
     """
 
     config: Part
     preprocessing: Preprocessing
     dimension: int
     towers: dict[str, Tower]
+    gatherer: Gatherer = Gatherer()
+    chunk_size: int | None = None
+
+    @property
+    def device(self) -> torch.device:
+        """Where its parameters are."""
+        return next(self.parameters()).device
 
     @abstractmethod
     def backbone_features(self, pixels: Tensor) -> Tensor:
@@ -138,6 +148,28 @@ class System(nn.Module, ABC):
             scores = self.score(Features(parts, tokens=parts[:, None]), texts)
             scores = scores.float().view(*cells.vectors.shape[:2], -1)  # (images, cells, texts)
             return smooth(cells.paint(cells.weigh(scores.mT)))
+
+    def score_everywhere(self, images: Features, texts: Features) -> Tensor:
+        """(all images, all texts) scores of what all processes have, with gradients.
+
+        Each process compares its own texts with all pictures.
+        """
+        scores = self.score(self.gatherer.features(images), texts)  # (all images, own texts)
+        return self.gatherer.rows(scores.T).T
+
+    @property
+    def trains_together(self) -> bool:
+        """Whether several processes can train it, each on its share of every batch.
+
+        Its training step then gathers what its loss compares, see ``gatherer``; or its loss is an
+        average over rows, so that the mean over processes stands for it.
+        """
+        return False
+
+    @property
+    def encodes_in_chunks(self) -> bool:
+        """Whether its training step heeds ``chunk_size``, with exact gradients."""
+        return False
 
     @property
     def learns_from(self) -> frozenset[str]:

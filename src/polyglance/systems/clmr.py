@@ -40,6 +40,7 @@ from polyglance.matching.base import Matching
 from polyglance.systems.config import CLMRConfig, DualEncoderConfig, Part, RegionImageConfig
 from polyglance.systems.dual_encoder import DualEncoder
 from polyglance.systems.fingerprint import Tower
+from polyglance.systems.gradient_cache import encode_images, encode_texts
 from polyglance.text.base import TextEncoder
 from polyglance.vision.image_encoder import ImageEncoder
 
@@ -80,6 +81,16 @@ class CLMR(DualEncoder):
         """Translations."""
         return frozenset({"parallel"})
 
+    @property
+    def trains_together(self) -> bool:
+        """Pictures and captions, and sentences and translations, are gathered."""
+        return True
+
+    @property
+    def encodes_in_chunks(self) -> bool:
+        """All texts of a batch together, and its pictures."""
+        return True
+
     def training_step(self, batch: Batch) -> dict[str, Tensor]:
         """Equation 8: the terms of J_M by their names, then J_L/|L| of each language pair.
 
@@ -90,14 +101,15 @@ class CLMR(DualEncoder):
             groups.append(_tagged(pairs.pivots, repeat(pairs.pivot_language)))
             groups.append(_tagged(pairs.translations, repeat(pairs.language)))
         captions, *sentences = self._encode_together(groups)
-        images = self.encode_images(batch.images)
-        terms = self.cross_modal_loss(images, captions, batch.positives)
+        images = encode_images(self, batch.images)
+        terms = self.cross_modal_loss(images, captions, self.gatherer.positives(batch))
         count = len(batch.parallel)
         for number, pairs in enumerate(batch.parallel):
             pivots, translations = sentences[2 * number : 2 * number + 2]
             # A loss that counts its steps must count this one once, however many the languages.
             self.text_loss.train(self.training and number == count - 1)
-            losses = self.text_loss(self.score(pivots, translations), pairs.positives)
+            scores = self.score_everywhere(pivots, translations)
+            losses = self.text_loss(scores, self.gatherer.translations(pairs))
             total = torch.stack([*losses.values()]).sum()
             terms[f"{pairs.pivot_language}-{pairs.language}"] = total / count
         return terms
@@ -108,7 +120,7 @@ class CLMR(DualEncoder):
         for sentence in chain(*groups):
             row_of.setdefault(sentence, len(row_of))
         texts, languages = zip(*row_of, strict=True)
-        encoded = self.encode_texts(self.prepare_texts(texts, languages))
+        encoded = encode_texts(self, texts, languages)
         return [_rows(encoded, [row_of[sentence] for sentence in group]) for group in groups]
 
     def parts(self) -> dict[str, nn.Module]:
@@ -122,7 +134,7 @@ def _tagged(texts: Iterable[str], languages: Iterable[str]) -> list[Sentence]:
 
 def _rows(features: Features, rows: Sequence[int]) -> Features:
     """The features of the sentences at ``rows``."""
-    index = torch.tensor(rows, device=features.embedding.device)
+    index = torch.tensor(rows, dtype=torch.int64, device=features.embedding.device)
     return Features(
         features.embedding[index],  # (sentences, dim) → (rows, dim)
         None if features.tokens is None else features.tokens[index],

@@ -18,6 +18,7 @@ from polyglance.matching.base import Matching
 from polyglance.systems.base import System
 from polyglance.systems.config import Part
 from polyglance.systems.fingerprint import Tower, features_fingerprint
+from polyglance.systems.gradient_cache import encode_images, encode_texts
 from polyglance.text.base import TextEncoder
 from polyglance.vision.image_encoder import ImageEncoder
 from polyglance.vision.localisation import Cells
@@ -108,20 +109,37 @@ class DualEncoder(System):
 
     def training_step(self, batch: Batch) -> dict[str, Tensor]:
         """The loss of a batch, term by term."""
-        images = self.encode_images(batch.images)
-        texts = self.encode_texts(self.prepare_texts(batch.texts, batch.languages))
-        return self.cross_modal_loss(images, texts, batch.positives)
+        images = encode_images(self, batch.images)
+        texts = encode_texts(self, batch.texts, batch.languages)
+        return self.cross_modal_loss(images, texts, self.gatherer.positives(batch))
 
     def cross_modal_loss(
         self, images: Features, texts: Features, positives: Tensor
     ) -> dict[str, Tensor]:
-        """The loss between pictures and texts; ``positives`` is (images, texts) bool."""
+        """The loss between the pictures and texts of all processes.
+
+        Args:
+            images: of this process.
+            texts: of this process.
+            positives: (all images, all texts) bool.
+        """
         terms: dict[str, Tensor]
         if isinstance(self.loss, EmbeddingLoss):
-            terms = self.loss(images.embedding, texts.embedding, positives)
+            left, right = (self.gatherer.rows(side.embedding) for side in (images, texts))
+            terms = self.loss(left, right, positives)
         else:
-            terms = self.loss(self.score(images, texts), positives)
+            terms = self.loss(self.score_everywhere(images, texts), positives)
         return terms
+
+    @property
+    def trains_together(self) -> bool:
+        """With this very training step; another one has to say so itself."""
+        return type(self).training_step is DualEncoder.training_step
+
+    @property
+    def encodes_in_chunks(self) -> bool:
+        """With this very training step; another one has to say so itself."""
+        return type(self).training_step is DualEncoder.training_step
 
     def backbone_fingerprint(self) -> str:
         """Over the backbone's weights, its preprocessing and what of it is kept."""

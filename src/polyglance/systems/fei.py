@@ -26,6 +26,7 @@ passes.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,6 +42,7 @@ from polyglance.single_stream.tokens import PairTokenizer, Tokens
 from polyglance.single_stream.visual_embedding import EmbeddedRegions
 from polyglance.systems.base import System
 from polyglance.systems.fingerprint import Tower, features_fingerprint
+from polyglance.systems.gradient_cache import computed_twice, encode_images, encode_texts
 from polyglance.vision.described_regions import RegionDescriber
 
 if TYPE_CHECKING:
@@ -119,7 +121,8 @@ class Fei(System):
 
     def score(self, images: Features, texts: Features) -> Tensor:
         """(images, texts): a pass of the transformer for each pair."""
-        every = torch.cartesian_prod(torch.arange(len(images)), torch.arange(len(texts)))
+        rows = (torch.arange(len(some), device=self.device) for some in (images, texts))
+        every = torch.cartesian_prod(*rows)
         return self._score_pairs(images, texts, every.view(-1, 2)).view(len(images), len(texts))
 
     def score_all(self, images: Features, texts: Features) -> Tensor:
@@ -148,9 +151,13 @@ class Fei(System):
             return self.head.weight.new_zeros(0)
         lengths = texts.mask.sum(1)[pairs[:, 1]]  # (pairs,)
         order = lengths.argsort(stable=True)
+        score, at_once = self._score_block, PAIRS_AT_ONCE
+        if self.chunk_size is not None and torch.is_grad_enabled():
+            score = partial(computed_twice, self._score_block)
+            at_once = min(at_once, self.chunk_size)
         scores = [
-            self._score_block(images, texts, pairs[rows], int(lengths[rows[-1]]))
-            for rows in torch.split(order, PAIRS_AT_ONCE)
+            score(images, texts, pairs[rows], int(lengths[rows[-1]]))
+            for rows in torch.split(order, at_once)
         ]
         return torch.cat(scores)[order.argsort()]
 
@@ -180,10 +187,25 @@ class Fei(System):
         if self.tasks is not None:
             terms: dict[str, Tensor] = self.tasks(self.stream, batch, self.image(batch.images))
             return terms
-        images = self.encode_images(batch.images)
-        texts = self.encode_texts(self.prepare_texts(batch.texts, batch.languages))
-        losses: dict[str, Tensor] = self.loss(self.score(images, texts).float(), batch.positives)
+        images = encode_images(self, batch.images)
+        texts = encode_texts(self, batch.texts, batch.languages)
+        scores = self.score_everywhere(images, texts).float()
+        losses: dict[str, Tensor] = self.loss(scores, self.gatherer.positives(batch))
         return losses
+
+    @property
+    def trains_together(self) -> bool:
+        """Each process passes its own texts with all pictures through the transformer.
+
+        In pretraining it averages over its own words and regions, and the mean over processes is
+        that of these averages: where one has more words than another, each of them counts less.
+        """
+        return True
+
+    @property
+    def encodes_in_chunks(self) -> bool:
+        """In retrieval: pictures, texts, and the pairs that go through the transformer."""
+        return self.tasks is None
 
     def backbone_fingerprint(self) -> str:
         """Over the backbone's weights, its preprocessing and what of it is kept."""

@@ -31,6 +31,7 @@ from polyglance.systems.fingerprint import (
     is_rounded,
     state_fingerprint,
 )
+from polyglance.systems.gradient_cache import encode_images, encode_texts
 from polyglance.systems.int8 import restore_rows
 from polyglance.text.mini_heads import MiniTextHeads
 from polyglance.text.ngrams import hash_ngrams, pad
@@ -176,10 +177,21 @@ class Mini(System):
 
     def training_step(self, batch: Batch) -> dict[str, Tensor]:
         """The contrastive loss over the joined embeddings."""
-        images = self.encode_images(batch.images)
-        texts = self.encode_texts(self.prepare_texts(batch.texts, batch.languages))
-        terms: dict[str, Tensor] = self.loss(self.score(images, texts), batch.positives)
+        images = encode_images(self, batch.images)
+        texts = encode_texts(self, batch.texts, batch.languages)
+        scores = self.score_everywhere(images, texts)
+        terms: dict[str, Tensor] = self.loss(scores, self.gatherer.positives(batch))
         return terms
+
+    @property
+    def trains_together(self) -> bool:
+        """All scores are gathered."""
+        return True
+
+    @property
+    def encodes_in_chunks(self) -> bool:
+        """Pictures and texts."""
+        return True
 
     def backbone_fingerprint(self) -> str:
         """Over the tower's weights and its preprocessing."""
