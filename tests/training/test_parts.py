@@ -19,6 +19,7 @@ from polyglance.losses.barlow_twins import BarlowTwins
 from polyglance.losses.info_nce import InfoNCE
 from polyglance.losses.max_of_hinges import MaxOfHinges
 from polyglance.training.checkpoint import (
+    Random,
     frozen_tensors,
     load_state,
     load_weights,
@@ -72,6 +73,19 @@ def test_a_scale_for_a_part_that_is_not_there() -> None:
         build_optimizer(TinySystem(), phase)
 
 
+def save(
+    path: Path, system: TinySystem, optimizer: torch.optim.Optimizer, progress: dict[str, int]
+) -> None:
+    save_state(
+        path,
+        model=system,
+        frozen=NOTHING,
+        optimizer=optimizer,
+        progress=progress,
+        random_states=[Random.present()],
+    )
+
+
 @pytest.mark.parametrize("kind", sorted(OPTIMIZERS))
 def test_a_checkpoint_restores_everything(kind: str, tmp_path: Path) -> None:
     def train(system: TinySystem, optimizer: torch.optim.Optimizer) -> None:
@@ -86,13 +100,15 @@ def test_a_checkpoint_restores_everything(kind: str, tmp_path: Path) -> None:
     optimizer = build_optimizer(system, phase)
     train(system, optimizer)
     path = tmp_path / "state.safetensors"
-    save_state(path, model=system, frozen=NOTHING, optimizer=optimizer, progress={"at": 3})
+    save(path, system, optimizer, {"at": 3})
     train(system, optimizer)
 
     torch.manual_seed(99)
     other = TinySystem()
     other_optimizer = build_optimizer(other, phase)
-    load_state(path, model=other, frozen=NOTHING, optimizer=other_optimizer)
+    random = load_state(path, model=other, frozen=NOTHING, optimizer=other_optimizer)
+    assert random is not None
+    random.restore()
     train(other, other_optimizer)
     assert read_progress(path) == {"at": 3}
     assert list(tmp_path.iterdir()) == [path]
@@ -103,7 +119,7 @@ def test_a_checkpoint_restores_everything(kind: str, tmp_path: Path) -> None:
 def test_another_models_checkpoint_is_refused(tmp_path: Path) -> None:
     system = TinySystem()
     optimizer = build_optimizer(system, PhaseConfig(steps=1))
-    save_state(tmp_path / "s", model=system, frozen=NOTHING, optimizer=optimizer, progress={})
+    save(tmp_path / "s", system, optimizer, {})
     other = TinySystem(loss=MaxOfHinges())
     with pytest.raises(ModelError, match="belongs to another model"):
         load_state(tmp_path / "s", model=other, frozen=NOTHING, optimizer=optimizer)

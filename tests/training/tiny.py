@@ -65,8 +65,13 @@ class TinySystem(System):
         self.before_step()
         images = self.encode_images(batch.images)
         texts = self.encode_texts(self.prepare_texts(batch.texts, batch.languages))
-        terms: dict[str, Tensor] = self.loss(self.score(images, texts), batch.positives)
+        scores = self.score_everywhere(images, texts)
+        terms: dict[str, Tensor] = self.loss(scores, self.gatherer.positives(batch))
         return terms
+
+    @property
+    def trains_together(self) -> bool:
+        return True
 
     def backbone_fingerprint(self) -> str:
         return "tiny"

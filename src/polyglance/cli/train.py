@@ -32,16 +32,16 @@ def train(
     building one. The trained model lies in the folder's `model`, ready for every other verb.
     """
     from polyglance.training.recipe import load_recipe
-    from polyglance.training.run import check_model, discard
+    from polyglance.training.run import check_model
     from polyglance.training.run import train as run_recipe
 
     loaded = load_recipe(recipe, overrides or [])
     if "checkpoint" not in loaded.model:
         check_model(loaded.model)
     folder = output or Path("runs") / loaded.name
-    if not resume:
-        discard(folder)
-    run = run_recipe(loaded, folder)
+    run = run_recipe(loaded, folder, resume=resume)
+    if run.rank > 0:
+        return  # the first process speaks for all of them
     model = folder / "model"
     best = (
         f"; best mean recall {run.best_recall:.2f} at step {run.best_step}"

@@ -11,21 +11,23 @@ from __future__ import annotations
 import hashlib
 import json
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from polyglance.data.files import replaced_when_complete
 from polyglance.errors import ModelError, TrainingError
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import nn
 
 FORMAT = 1
+CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,34 @@ def frozen_tensors(model: nn.Module, parts: Iterable[nn.Module]) -> Frozen:
     return Frozen(frozenset(names), digest.hexdigest())
 
 
+@dataclass(frozen=True, slots=True)
+class Random:
+    """The random states of one process.
+
+    Attributes:
+        tensors: of torch on the CPU, as ``torch``, and of its GPU if it has one, as ``cuda``.
+        others: of Python and numpy, anything JSON.
+    """
+
+    tensors: dict[str, Tensor]
+    others: dict[str, Any]
+
+    @classmethod
+    def present(cls, device: torch.device = CPU) -> Random:
+        """As they are now in this process."""
+        tensors = {"torch": torch.get_rng_state()}
+        if device.type == "cuda":
+            tensors["cuda"] = torch.cuda.get_rng_state(device)
+        return cls(tensors, _random_state())
+
+    def restore(self, device: torch.device = CPU) -> None:
+        """Set them in this process; on another kind of device, as far as there is one."""
+        torch.set_rng_state(self.tensors["torch"])
+        if device.type == "cuda" and "cuda" in self.tensors:
+            torch.cuda.set_rng_state(self.tensors["cuda"], device)
+        _set_random_state(self.others)
+
+
 def save_state(
     path: Path,
     *,
@@ -61,6 +91,7 @@ def save_state(
     frozen: Frozen,
     optimizer: torch.optim.Optimizer,
     progress: dict[str, Any],
+    random_states: Sequence[Random],
 ) -> None:
     """Write everything that a run needs to go on as if it had not stopped.
 
@@ -70,30 +101,42 @@ def save_state(
         frozen: those of them to leave out.
         optimizer: its state.
         progress: of the loop; anything JSON.
+        random_states: of each process of the run.
     """
     tensors, settings = _flatten(optimizer)
     tensors |= _learning(model, frozen)
-    tensors["random.torch"] = torch.get_rng_state()
+    for rank, state in enumerate(random_states):
+        for name, tensor in state.tensors.items():
+            tensors[f"random.{name}{_of_rank(rank)}"] = tensor
     described = {
         "format": FORMAT,
         "frozen": frozen.digest,
         "progress": progress,
         "optimizer": settings,
-        "random": _random_state(),
+        **{f"random{_of_rank(n)}": state.others for n, state in enumerate(random_states)},
     }
     _write(path, tensors, described)
 
 
 def load_state(
-    path: Path, *, model: nn.Module, frozen: Frozen, optimizer: torch.optim.Optimizer
-) -> None:
-    """Restore model, optimiser and random states.
+    path: Path,
+    *,
+    model: nn.Module,
+    frozen: Frozen,
+    optimizer: torch.optim.Optimizer,
+    rank: int = 0,
+) -> Random | None:
+    """Restore model and optimiser.
 
     Args:
         path: of the file.
         model: built like the one that was saved.
         frozen: what was left out.
         optimizer: built like the one that was saved.
+        rank: of this process.
+
+    Returns:
+        The random states of this process, unless the run had fewer processes.
 
     Raises:
         ModelError: the file is damaged, or belongs to another model.
@@ -101,8 +144,17 @@ def load_state(
     tensors, described = _read(path)
     _fill(model, frozen, tensors, described, path)
     optimizer.load_state_dict(_unflatten(tensors, described["optimizer"]))
-    torch.set_rng_state(tensors["random.torch"])
-    _set_random_state(described["random"])
+    end = _of_rank(rank)
+    if f"random{end}" not in described:
+        return None
+    states = {name: tensors.get(f"random.{name}{end}") for name in ("torch", "cuda")}
+    found = {name: state for name, state in states.items() if state is not None}
+    return Random(found, described[f"random{end}"])
+
+
+def _of_rank(rank: int) -> str:
+    """The end of a name; the first process has none, so that a run of one is as it always was."""
+    return f".{rank}" if rank else ""
 
 
 def read_progress(path: Path) -> dict[str, Any]:

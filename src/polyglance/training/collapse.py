@@ -33,7 +33,7 @@ def plateau(loss: nn.Module | None, positives: Tensor) -> float | None:
     was_training = loss.training
     loss.eval()  # a loss that counts its training steps must not count this
     with torch.no_grad():
-        terms = loss(torch.zeros(positives.shape), positives)
+        terms = loss(torch.zeros(positives.shape, device=positives.device), positives)
     loss.train(was_training)
     return sum(float(term) for term in terms.values())
 
@@ -41,11 +41,15 @@ def plateau(loss: nn.Module | None, positives: Tensor) -> float | None:
 def plateau_of_batch(system: System, batch: Batch) -> float | None:
     """The whole loss of a batch whose scores are all equal, with its parallel text if it has any.
 
+    The batch is that of all processes which train the system together, and all have to ask.
+
     ``None`` where a loss is not over scores.
     """
     parts = system.parts()
-    expected = plateau(parts.get("loss"), batch.positives)
-    each = [plateau(parts.get("loss.text"), pairs.positives) for pairs in batch.parallel]
+    gather = system.gatherer
+    expected = plateau(parts.get("loss"), gather.positives(batch))
+    of_texts = (gather.translations(pairs) for pairs in batch.parallel)
+    each = [plateau(parts.get("loss.text"), positives) for positives in of_texts]
     told = [value for value in each if value is not None]
     if expected is None or len(told) < len(each):
         return None

@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import sys
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
-from lightning_fabric import Fabric
+from torch import nn
 
 from polyglance.data.dataset import PictureSource, stream
+from polyglance.data.gathering import Gatherer
 from polyglance.data.locking import only_writer
-from polyglance.errors import TrainingError
+from polyglance.errors import ConfigError, TrainingError
 from polyglance.progress import track
+from polyglance.systems.gradient_cache import check_chunks
+from polyglance.training.checkpoint import Random
 from polyglance.training.clocks import Pace
 from polyglance.training.collapse import CollapseGuard, plateau_of_batch
 from polyglance.training.log import RunLog
 from polyglance.training.optimizers import build_optimizer, set_learning_rate
 from polyglance.training.phases import BACKBONE, freeze, frozen_parts, set_training_mode
+from polyglance.training.ranks import Ranks
 from polyglance.training.schedules import learning_rate_factor
 from polyglance.training.signals import StopRequest, stop_request
 from polyglance.training.state import Progress, RunState
@@ -40,6 +43,8 @@ if TYPE_CHECKING:
     from polyglance.training.validation import Validator
 
 GUARD_EVERY = 10  # steps between two looks at the plateau, which costs one more loss
+SEEDS = 2**32
+BETWEEN_RANKS = 1_000_003  # so that a rank has not the seed that the next run's first one has
 
 Split = Literal["train", "validation"]
 Sources = Callable[[Split, bool], PictureSource]
@@ -58,6 +63,33 @@ class Outcome:
     signal: int | None
 
 
+class _Given:
+    """A batch on its way through Fabric and DDP, which would take apart what they know.
+
+    Args:
+        batch: of this process.
+    """
+
+    def __init__(self, batch: Batch) -> None:
+        self.batch = batch
+
+
+class _Step(nn.Module):
+    """The training step as the forward pass of a module, which is what Fabric and DDP look at.
+
+    Args:
+        system: whose step.
+    """
+
+    def __init__(self, system: System) -> None:
+        super().__init__()
+        self.system = system
+
+    def forward(self, given: _Given) -> dict[str, Tensor]:
+        """Named terms of the loss."""
+        return self.system.training_step(given.batch)
+
+
 class Trainer:
     """Trains a system in a folder of its own, from which it can always go on.
 
@@ -70,7 +102,12 @@ class Trainer:
         folder: of the run: ``last.safetensors``, ``best.safetensors``, ``log.jsonl``.
         parallel: of the translations without pictures in every batch, if any.
         monolingual: of the sentences that stand alone in every batch, if any.
+        ranks: the processes that train together; ``None``: those that the configuration names.
+            Every one of them has a trainer, whose samplers draw its share.
         show_progress: on standard error.
+
+    Raises:
+        ConfigError: the devices are not there, or the system cannot train on several.
     """
 
     def __init__(
@@ -84,15 +121,23 @@ class Trainer:
         folder: Path,
         parallel: ParallelSampler | None = None,
         monolingual: MonolingualSampler | None = None,
+        ranks: Ranks | None = None,
         show_progress: bool = True,
     ) -> None:
+        self._ranks = Ranks(config) if ranks is None else ranks
+        self._fabric = self._ranks.fabric
+        if self._ranks.world_size > 1 and not system.trains_together:
+            raise ConfigError(
+                f"training.devices: {type(system).__name__} cannot be trained on several devices "
+                "as it is configured, since its loss does not see other devices' pictures and "
+                "texts; set it to 1"
+            )
         self._system, self._config = system, config
         self._sampler = sampler
         self._parallel, self._monolingual = parallel, monolingual
         self._sources, self._validator = sources, validator
-        self._folder, self._show_progress = folder, show_progress
-        logging.getLogger("lightning_fabric.utilities.rank_zero").setLevel(logging.WARNING)
-        self._fabric = Fabric(accelerator="cpu", devices=1, precision=config.precision)
+        self._folder, self._show_progress = folder, show_progress and self._ranks.is_first
+        self._log: RunLog | None = None
         self._lengths = [p.total_steps(sampler.steps_per_epoch) for p in config.phases]
         self._guard, self._pace = CollapseGuard(), Pace()
         self.progress = Progress()
@@ -105,25 +150,47 @@ class Trainer:
             ModelError: the checkpoint is damaged.
             ConfigError: the data have changed since the checkpoint.
         """
-        signal = None
-        with only_writer(self._folder, TrainingError):
+        signal, first = None, self._ranks.is_first
+        with only_writer(self._folder, TrainingError) if first else nullcontext():
             self._state = RunState(self._folder, system=self._system, phases=self._config.phases)
             self._resuming = self._find_checkpoint()
             if not self._resuming:
-                self._fabric.seed_everything(self._config.seed, verbose=False)
-            self._log = RunLog(
-                self._folder, resume_at=self.progress.step, tensorboard=self._config.tensorboard
-            )
-            self._log.write("resume" if self._resuming else "start", self.progress.step)
+                self._seed()
+            if first:
+                self._log = RunLog(
+                    self._folder, resume_at=self.progress.step, tensorboard=self._config.tensorboard
+                )
+            self._tell("resume" if self._resuming else "start", **self._told_devices())
+            self._fabric.to_device(self._system)
+            self._system.gatherer = self._ranks.gatherer()
+            self._system.chunk_size = self._config.chunk_size
             while not self.progress.finished and signal is None:
                 signal = self._run_phase()
-            self._log.write("end", self.progress.step, finished=self.progress.finished)
-            self._log.close()
+            self._system.gatherer, self._system.chunk_size = Gatherer(), None
+            self._system.to("cpu")  # where whatever reads pictures next expects it
+            self._tell("end", finished=self.progress.finished)
+            if self._log is not None:
+                self._log.close()
         return Outcome(self.progress, signal)
 
     def load_best(self) -> None:
         """Give the system the best weights, or where none were measured, the last."""
         self._state.load_best()
+
+    def _seed(self) -> None:
+        """A seed for each process, of which the first has the run's."""
+        seed = (self._config.seed + BETWEEN_RANKS * self._ranks.rank) % SEEDS
+        self._fabric.seed_everything(seed, verbose=False)
+
+    def _told_devices(self) -> dict[str, Any]:
+        """For the log, where it is not the usual one CPU."""
+        count, kind = self._ranks.world_size, self._ranks.device.type
+        return {} if (count, kind) == (1, "cpu") else {"devices": f"{count} × {kind}"}
+
+    def _tell(self, event: str, **values: Any) -> None:
+        """Write into the log, which the first process keeps."""
+        if self._log is not None:
+            self._log.write(event, self.progress.step, **values)
 
     def _find_checkpoint(self) -> bool:
         """Set progress and sampler to the folder's checkpoint, if it has one."""
@@ -137,6 +204,7 @@ class Trainer:
             self._monolingual.load_state_dict(saved["monolingual"])
         self._guard.steps = saved["collapse"]
         self._guard.mean = saved.get("collapse_mean")  # older checkpoints: from the next look on
+        self._fabric.strategy.precision.load_state_dict(saved.get("loss_scale", {}))
         self.progress = Progress(**saved["run"])
         return True
 
@@ -145,15 +213,18 @@ class Trainer:
         at, phase = self.progress, self._config.phases[self.progress.phase]
         length = self._lengths[at.phase]
         freeze(self._system, phase.frozen)
-        optimizer = build_optimizer(self._system, phase)
+        half = self._config.precision == "16-mixed"
+        optimizer = build_optimizer(self._system, phase, fused=not half)
         if self._resuming:
-            self._state.restore(optimizer)
+            self._restore(optimizer)
             self._resuming = False
         # Until here, and while features are computed, there is nothing that a signal could cost.
         frozen = BACKBONE in frozen_parts(self._system, phase.frozen)
-        source = self._sources("train", frozen)
-        held_back = self._sources("validation", frozen) if self._validator is not None else None
-        with stop_request() as stop:
+        with self._ranks.first_alone():
+            source = self._sources("train", frozen)
+        measures = self._validator is not None and self._ranks.is_first
+        held_back = self._sources("validation", frozen) if measures else None
+        with stop_request(told=self._ranks.is_first) as stop:
             self._take_steps(phase, length, optimizer, source, held_back, stop)
             over = at.phase_step == length
             at.finished = over and at.phase + 1 == len(self._lengths)
@@ -172,30 +243,43 @@ class Trainer:
         stop: StopRequest,
     ) -> None:
         at = self.progress
-        model, fabric_optimizer = self._fabric.setup(self._system, optimizer)
-        model.mark_forward_method("training_step")
+        model, fabric_optimizer = self._fabric.setup(_Step(self._system), optimizer)
         set_training_mode(self._system, phase.frozen)
+        if self._system.chunk_size is not None:
+            check_chunks(self._system)
         batches = stream(
-            self._sampler, source, parallel=self._parallel, monolingual=self._monolingual
+            self._sampler,
+            source,
+            parallel=self._parallel,
+            monolingual=self._monolingual,
+            everywhere=self._ranks.everywhere,
+            pinned=self._ranks.device.type == "cuda",
         )
         with self._progress_of_phase(length) as advance:
             started = time.monotonic()
-            while at.phase_step < length and stop.signal is None:
+            while at.phase_step < length and not self._is_to_stop(stop):
                 state, batch = next(batches)
                 set_learning_rate(optimizer, self._factor(phase, length))
-                values = self._step(model, fabric_optimizer, batch)
+                values = self._step(model, fabric_optimizer, batch.to(self._ranks.device))
                 self._sampler.state = state
                 at.phase_step, at.step = at.phase_step + 1, at.step + 1
-                self._pace.count(len(batch.texts), time.monotonic() - started)
-                advance(len(batch.texts))
+                texts = len(batch.texts) * self._ranks.world_size
+                self._pace.count(texts, time.monotonic() - started)
+                advance(texts)
                 self._write_step(values, optimizer)
                 if held_back is not None and self._measurement_is_due(length):
                     self._measure(held_back)
                     set_training_mode(self._system, phase.frozen)
-                if self._state.save_is_due():
+                if self._ranks.largest(int(self._state.save_is_due()))[0]:
                     self._save(optimizer)
                 started = time.monotonic()
         batches.close()
+
+    def _is_to_stop(self, stop: StopRequest) -> bool:
+        """Whether any process has been asked to."""
+        signal = self._ranks.largest(stop.signal or 0)[0]
+        stop.signal = signal or None
+        return stop.signal is not None
 
     def _progress_of_phase(self, length: int) -> AbstractContextManager[Callable[[int], None]]:
         at, phases = self.progress, len(self._lengths)
@@ -205,12 +289,11 @@ class Trainer:
 
     def _step(self, model: Any, optimizer: Any, batch: Batch) -> dict[str, float]:
         """One step of the optimiser; returns what to log."""
-        with self._fabric.autocast():  # Fabric enters it for forward(), not for other methods
-            terms: dict[str, Tensor] = model.training_step(batch)
+        terms: dict[str, Tensor] = model(_Given(batch))
         each = torch.stack(list(terms.values()))  # (terms,)
         loss = each.sum()
         told = torch.cat([loss[None], each]).tolist()  # one wait for the device, not one a term
-        values = dict(zip(["loss", *terms], told, strict=True))
+        values = dict(zip(["loss", *terms], self._ranks.mean(told), strict=True))
         self._refuse_unless_finite("loss", values["loss"], values)
         self._watch_for_collapse(values["loss"], batch)
         optimizer.zero_grad()
@@ -220,7 +303,8 @@ class Trainer:
                 model, optimizer, max_norm=self._config.clip_gradients, error_if_nonfinite=False
             )
             values["gradient_norm"] = math.nan if norm is None else norm.item()
-            self._refuse_unless_finite("gradient", values["gradient_norm"], values)
+            if self._config.precision != "16-mixed":  # there the scale comes down, and it goes on
+                self._refuse_unless_finite("gradient", values["gradient_norm"], values)
         optimizer.step()
         return values
 
@@ -245,15 +329,14 @@ class Trainer:
         if self.progress.step % GUARD_EVERY == 0:
             expected = plateau_of_batch(self._system, batch)
             warning = self._guard.warning(loss, expected, steps=GUARD_EVERY)
-            if warning is not None:
-                self._log.write("warning", self.progress.step, text=warning)
+            if warning is not None and self._ranks.is_first:
+                self._tell("warning", text=warning)
                 print(f"step {self.progress.step}: {warning}", file=sys.stderr)
 
     def _write_step(self, values: dict[str, float], optimizer: torch.optim.Optimizer) -> None:
         if self.progress.step % self._config.log_every == 0:
-            self._log.write(
+            self._tell(
                 "step",
-                self.progress.step,
                 phase=self.progress.phase,
                 epochs=round(self.progress.step / self._sampler.steps_per_epoch, 4),
                 learning_rate=max(group["lr"] for group in optimizer.param_groups),
@@ -276,9 +359,8 @@ class Trainer:
             at.best_step, at.best_recall = at.step, recall
             self._state.save_best(at)
         languages = {tag: result.as_dict() for tag, result in found.languages.items()}
-        self._log.write(
+        self._tell(
             "evaluation",
-            at.step,
             best=is_best,
             mean_recall=recall,
             worst=found.worst,
@@ -291,12 +373,25 @@ class Trainer:
             print(f"step {at.step}: mean recall {recall:.2f}{mark}; rsum {told}", file=sys.stderr)
 
     def _save(self, optimizer: torch.optim.Optimizer) -> None:
+        states = self._ranks.everybodys(Random.present(self._ranks.device))
+        if not self._ranks.is_first:
+            return
         self._state.save(
             optimizer,
             self.progress,
+            states,
             sampler=self._sampler.state_dict(),
             parallel={} if self._parallel is None else self._parallel.state_dict(),
             monolingual={} if self._monolingual is None else self._monolingual.state_dict(),
             collapse=self._guard.steps,
             collapse_mean=self._guard.mean,
+            loss_scale=self._fabric.strategy.precision.state_dict(),
         )
+
+    def _restore(self, optimizer: torch.optim.Optimizer) -> None:
+        """Fill system, optimiser and random states; a process that is new begins with a seed."""
+        random = self._state.restore(optimizer, rank=self._ranks.rank)
+        if random is None:
+            self._seed()
+        else:
+            random.restore(self._ranks.device)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from polyglance.systems.base import System
 
-OPTIMIZERS: dict[str, Callable[[list[dict[str, Any]]], torch.optim.Optimizer]] = {
+OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "adam": partial(torch.optim.Adam, fused=True),
     "adamw": partial(torch.optim.AdamW, fused=True),
     "adamax": Adamax,
@@ -27,11 +27,15 @@ OPTIMIZERS: dict[str, Callable[[list[dict[str, Any]]], torch.optim.Optimizer]] =
 million parameters on two processors a step of Adam takes 48 ms so, and 290 ms plainly."""
 
 
-def build_optimizer(system: System, phase: PhaseConfig) -> torch.optim.Optimizer:
+def build_optimizer(
+    system: System, phase: PhaseConfig, *, fused: bool = True
+) -> torch.optim.Optimizer:
     """An optimiser over every parameter that takes gradients.
 
     Each group remembers its own full rate as ``base_rate``, which the schedule multiplies.
-    Matrices decay, vectors (biases, norms, a loss's scale) do not.
+    Matrices decay, vectors (biases, norms, a loss's scale) do not. Fused steps take the scale of
+    a loss in half precision off the gradients themselves, where nothing else can measure them, so
+    that they cannot be clipped: such runs do without.
 
     Raises:
         ConfigError: a learning rate is scaled for a part that does not exist.
@@ -47,7 +51,10 @@ def build_optimizer(system: System, phase: PhaseConfig) -> torch.optim.Optimizer
                 groups.append(
                     {"params": members, "lr": rate, "base_rate": rate, "weight_decay": decay}
                 )
-    return OPTIMIZERS[phase.optimizer](groups)
+    optimizer = OPTIMIZERS[phase.optimizer]
+    if fused or phase.optimizer == "adamax":
+        return optimizer(groups)
+    return optimizer(groups, fused=False)
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, factor: float) -> None:

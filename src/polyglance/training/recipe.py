@@ -238,7 +238,13 @@ class TrainingConfig(_Table):
         phases: one after the other.
         batch_size: pictures a step, over all devices.
         seed: of initialisation, batches and dropout.
-        precision: of the arithmetic; master weights are float32 either way.
+        accelerator: ``auto`` takes GPUs where there are any.
+        devices: of each machine, one process each; ``auto``: all GPUs, or one CPU.
+        nodes: machines, on each of which the same command is started.
+        precision: of the arithmetic; master weights are float32 either way. ``16-mixed`` is for
+            GPUs without bfloat16, with a scaled loss.
+        chunk_size: pictures and texts of a batch that have a graph at a time, so that large
+            batches need no more memory, but half as much time again; ``None``: all.
         clip_gradients: largest norm of the whole gradient; ``None`` leaves it alone.
         evaluate_every: steps between measurements; ``None``: at the end of each epoch.
         cache_features: train a frozen backbone from a feature store, computed once.
@@ -249,7 +255,11 @@ class TrainingConfig(_Table):
     phases: tuple[PhaseConfig, ...] = Field(min_length=1)
     batch_size: PositiveInt = 64
     seed: int = Field(default=0, ge=0, lt=2**32)
-    precision: Literal["32-true", "bf16-mixed"] = "32-true"
+    accelerator: Literal["auto", "cpu", "cuda"] = "auto"
+    devices: PositiveInt | Literal["auto"] = 1
+    nodes: PositiveInt = 1
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    chunk_size: PositiveInt | None = None
     clip_gradients: PositiveFloat | None = None
     evaluate_every: PositiveInt | None = None
     cache_features: bool = True

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,9 +18,11 @@ if TYPE_CHECKING:
     from polyglance.data.record import Record
     from polyglance.systems.base import System
     from polyglance.training.loop import Split
+    from polyglance.training.ranks import Ranks
     from polyglance.training.sources import RunSources
 
 RECIPE, MODEL, REPORT = "recipe.json", "model", "report.json"
+WHERE = ("accelerator", "devices", "nodes", "chunk_size")
 INTERVAL_DRAWS = 1000
 
 
@@ -35,6 +37,7 @@ class Run:
         best_recall: mean recall there, percent.
         signal: that stopped it; ``None`` for a finished run.
         was_finished: whether nothing was left to do.
+        rank: of this process; the first one, 0, is the one to speak.
     """
 
     folder: Path
@@ -43,24 +46,42 @@ class Run:
     best_recall: float | None
     signal: int | None = None
     was_finished: bool = False
+    rank: int = 0
 
 
-def train(recipe: Recipe, folder: Path, *, show_progress: bool = True) -> Run:
+def train(recipe: Recipe, folder: Path, *, resume: bool = True, show_progress: bool = True) -> Run:
     """Train by a recipe in a folder, or go on there; the model comes to lie in ``folder/model``.
+
+    Where the recipe names several devices, this program is started again for each of them.
 
     Args:
         recipe: what to train.
-        folder: of the run.
+        folder: of the run; all processes must reach it.
+        resume: go on with the run in the folder, instead of throwing it away.
         show_progress: on standard error.
 
     Raises:
-        TrainingError: the folder has a run of another recipe, or the loss is no longer finite.
-        ConfigError: recipe and data do not fit together.
+        TrainingError: the folder has a run of another recipe, the loss is no longer finite, or
+            another process of the run has failed.
+        ConfigError: recipe and data do not fit together, or the devices are not there.
     """
+    from polyglance.training.ranks import Ranks
+
     prefer_large_pages()
-    claim(folder, recipe)
-    if finished := _finished(folder):
-        return finished
+    ranks = Ranks(recipe.training)
+    with ranks.together():
+        with ranks.first_alone():
+            if ranks.is_first and not resume:
+                discard(folder)
+            if ranks.is_first:
+                claim(folder, recipe)
+            finished = _finished(folder)
+        run = finished or _train(recipe, folder, ranks, show_progress=show_progress)
+        return replace(run, rank=ranks.rank)
+
+
+def _train(recipe: Recipe, folder: Path, ranks: Ranks, *, show_progress: bool) -> Run:
+    """The part of this process in a run."""
     from polyglance.data.sampler import CaptionSampler
     from polyglance.training.grouping import group_similar
     from polyglance.training.loop import Trainer
@@ -70,7 +91,7 @@ def train(recipe: Recipe, folder: Path, *, show_progress: bool = True) -> Run:
     from polyglance.training.validation import Validator
 
     records = read_records(recipe)
-    beside = text_sources(recipe, records)
+    beside = text_sources(recipe, records, rank=ranks.rank, world_size=ranks.world_size)
     translated = translated_captions(recipe, records["train"])
     drawn: Collection[str] = recipe.data.languages or _languages(records["train"])
     if translated is not None:
@@ -87,6 +108,8 @@ def train(recipe: Recipe, folder: Path, *, show_progress: bool = True) -> Run:
         captions_per_picture=recipe.data.captions_per_picture,
         translated=translated,
         seed=recipe.training.seed,
+        rank=ranks.rank,
+        world_size=ranks.world_size,
     )
     validator = (
         Validator(records["validation"], languages=tags) if "validation" in records else None
@@ -103,11 +126,12 @@ def train(recipe: Recipe, folder: Path, *, show_progress: bool = True) -> Run:
         cache_features=recipe.training.cache_features,
         workers=recipe.data.workers,
         views=recipe.data.views,
-        show_progress=show_progress,
+        show_progress=show_progress and ranks.is_first,
     )
     if recipe.data.similar is not None:
         frozen = BACKBONE in frozen_parts(system, recipe.training.phases[0].frozen)
-        source = sources("train", frozen)
+        with ranks.first_alone():
+            source = sources("train", frozen)
         sampler.group_by(
             group_similar(source, pictures=len(records["train"]), size=recipe.data.similar)
         )
@@ -120,13 +144,15 @@ def train(recipe: Recipe, folder: Path, *, show_progress: bool = True) -> Run:
         folder=folder,
         parallel=beside.parallel,
         monolingual=beside.monolingual,
+        ranks=ranks,
         show_progress=show_progress,
     )
     outcome = trainer.fit()
     sources.tell_skipped()
     at = outcome.progress
-    if at.finished:
+    if at.finished and ranks.is_first:
         trainer.load_best()
+        system.to(ranks.device)  # to be measured once more
         _export(system, recipe, folder, tags, records, sources)
     return Run(folder, at.step, at.best_step, at.best_recall, signal=outcome.signal)
 
@@ -145,13 +171,26 @@ def claim(folder: Path, recipe: Recipe) -> None:
             present = json.loads(path.read_text(encoding="utf-8"))
         except ValueError as error:
             raise TrainingError(f"{path}: damaged ({error}); start in a new folder") from None
-        if differing := _differences(present, wanted):
+        if differing := _differences(_what(present), _what(wanted)):
             raise TrainingError(
                 f"{folder} has a run of another recipe (different: {', '.join(differing)}); "
                 "choose another --output, or --no-resume to throw that run away"
             )
     with replaced_when_complete(path) as temporary:
         temporary.write_text(json.dumps(wanted, indent=2, ensure_ascii=False) + "\n", "utf-8")
+
+
+def _what(dumped: Any) -> Any:
+    """A recipe's dump, without the keys that say where it runs and not what is trained.
+
+    Keys that an older version did not know get their defaults.
+    """
+    try:
+        whole = Recipe.model_validate(dumped).model_dump(mode="json")
+    except ValueError:
+        return dumped
+    training = {key: some for key, some in whole["training"].items() if key not in WHERE}
+    return {**whole, "training": training}
 
 
 def discard(folder: Path) -> None:
@@ -269,7 +308,7 @@ def _export(
             system, sources("validation", _ends_frozen(recipe)), draws=INTERVAL_DRAWS
         )
         report.save(folder / REPORT)
-    system.eval()
+    system.to("cpu").eval()
     card = model_card(recipe, languages, report)
     save_system(system, folder / MODEL, languages=languages, card=card)
 

@@ -24,8 +24,8 @@ class StopRequest:
 
 
 @contextmanager
-def stop_request() -> Iterator[StopRequest]:
-    """Catch the first SIGINT or SIGTERM; a second one acts at once, as usual.
+def stop_request(*, told: bool = True) -> Iterator[StopRequest]:
+    """Catch the first SIGINT or SIGTERM, which is ``told``; a second one acts at once, as usual.
 
     Outside the main thread, where Python cannot catch signals, the request never comes.
     """
@@ -42,7 +42,8 @@ def stop_request() -> Iterator[StopRequest]:
     def note(number: int, _frame: FrameType | None) -> None:
         request.signal = number
         restore()
-        print("stopping after this step; once more stops at once", file=sys.stderr)
+        if told:
+            print("stopping after this step; once more stops at once", file=sys.stderr)
 
     for number in _SIGNALS:
         signal.signal(number, note)

@@ -117,7 +117,7 @@ class RunSources:
         self._system.eval()
         store, report = build_feature_store(
             self._records[split],
-            encode=self._system.backbone_features,
+            encode=lambda pixels: self._system.backbone_features(pixels.to(self._system.device)),
             preprocessing=self._system.preprocessing,
             fingerprint=fingerprint,
             folder=self._features / fingerprint[:16],

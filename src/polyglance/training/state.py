@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from polyglance.training.checkpoint import (
+    Random,
     frozen_tensors,
     load_state,
     load_weights,
@@ -78,9 +80,17 @@ class RunState:
         self,
         optimizer: torch.optim.Optimizer,
         progress: Progress,
+        random_states: Sequence[Random],
         **rest: dict[str, Any] | float | None,
     ) -> None:
-        """Write the last state; ``rest`` is anything JSON that belongs to it."""
+        """Write the last state.
+
+        Args:
+            optimizer: of the present phase.
+            progress: of the run.
+            random_states: of each process.
+            rest: anything JSON that belongs to it.
+        """
         with self._timer:
             save_state(
                 self._folder / LAST,
@@ -88,12 +98,21 @@ class RunState:
                 frozen=self._frozen,
                 optimizer=optimizer,
                 progress={"run": asdict(progress), **rest},
+                random_states=random_states,
             )
 
-    def restore(self, optimizer: torch.optim.Optimizer) -> None:
-        """Fill system, optimiser and random states from the last state."""
-        load_state(
-            self._folder / LAST, model=self._system, frozen=self._frozen, optimizer=optimizer
+    def restore(self, optimizer: torch.optim.Optimizer, *, rank: int = 0) -> Random | None:
+        """Fill system and optimiser from the last state.
+
+        Returns:
+            The random states of the process of that rank, if it had any part in the run so far.
+        """
+        return load_state(
+            self._folder / LAST,
+            model=self._system,
+            frozen=self._frozen,
+            optimizer=optimizer,
+            rank=rank,
         )
 
     def save_best(self, progress: Progress) -> None:

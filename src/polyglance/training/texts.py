@@ -64,18 +64,31 @@ _LEARNERS = {
 }
 
 
-def text_sources(recipe: Recipe, records: Mapping[Split, Sequence[Record]]) -> TextSources:
-    """The recipe's texts without pictures.
+def text_sources(
+    recipe: Recipe,
+    records: Mapping[Split, Sequence[Record]],
+    *,
+    rank: int = 0,
+    world_size: int = 1,
+) -> TextSources:
+    """The recipe's texts without pictures, of which each process draws its share.
 
     Raises:
         ManifestError: a file is missing, or two that should be parallel differ in length.
         ConfigError: there are no sentences in the languages.
     """
-    return TextSources(make_parallel(recipe, records), make_monolingual(recipe))
+    return TextSources(
+        make_parallel(recipe, records, rank=rank, world_size=world_size),
+        make_monolingual(recipe, rank=rank, world_size=world_size),
+    )
 
 
 def make_parallel(
-    recipe: Recipe, records: Mapping[Split, Sequence[Record]]
+    recipe: Recipe,
+    records: Mapping[Split, Sequence[Record]],
+    *,
+    rank: int = 0,
+    world_size: int = 1,
 ) -> ParallelSampler | None:
     """The recipe's sentences with their translations, if it names any.
 
@@ -98,10 +111,14 @@ def make_parallel(
         pivot=config.pivot,
         batch_size=config.batch_size or recipe.training.batch_size,
         seed=recipe.training.seed,
+        rank=rank,
+        world_size=world_size,
     )
 
 
-def make_monolingual(recipe: Recipe) -> MonolingualSampler | None:
+def make_monolingual(
+    recipe: Recipe, *, rank: int = 0, world_size: int = 1
+) -> MonolingualSampler | None:
     """The recipe's sentences that stand alone, if it names any.
 
     Raises:
@@ -116,6 +133,8 @@ def make_monolingual(recipe: Recipe) -> MonolingualSampler | None:
         batch_size=config.batch_size or recipe.training.batch_size,
         weights=config.weights,
         seed=recipe.training.seed,
+        rank=rank,
+        world_size=world_size,
     )
 
 

@@ -16,10 +16,14 @@ from polyglance.precision import inference_precision
 from polyglance.text.batching import length_sorted_batches
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from polyglance.evaluation.results import Report
+    from polyglance.features import Features
     from polyglance.systems.base import System
 
 BATCH = 128
+CPU = torch.device("cpu")
 
 
 class Validator:
@@ -54,7 +58,7 @@ class Validator:
             PictureError: not one picture can be read.
         """
         system.eval()
-        with torch.inference_mode(), inference_precision():
+        with torch.inference_mode(), inference_precision(system.device.type):
             pictures, images = self._encode_pictures(system, source)
             captions = {tag: self._score(system, tag, pictures, images) for tag in self._languages}
         return evaluate_scores(pictures, captions, draws=draws)
@@ -67,7 +71,7 @@ class Validator:
             loaded = source.load(range(start, min(start + BATCH, len(self._records))))
             if loaded.indices:
                 pictures += loaded.indices
-                images.add(system.encode_images(loaded.images))
+                images.add(system.encode_images(loaded.images.to(system.device)).to(CPU))
         if not pictures:
             raise PictureError(f"none of the {len(self._records)} validation pictures can be read")
         return pictures, images
@@ -81,5 +85,28 @@ class Validator:
         texts = Encoded(system)
         for rows in length_sorted_batches([text for text, _ in captions], batch_size=BATCH):
             inputs = system.prepare_texts([captions[row][0] for row in rows], [tag] * len(rows))
-            texts.add(system.encode_texts(inputs), rows)
-        return Scored(compare(system, images, texts), [picture for _, picture in captions])
+            inputs = {name: tensor.to(system.device) for name, tensor in inputs.items()}
+            texts.add(system.encode_texts(inputs).to(CPU), rows)
+        scores = compare(_OnItsDevice(system), images, texts)
+        return Scored(scores, [picture for _, picture in captions])
+
+
+class _OnItsDevice:
+    """Compares features that are kept on the CPU where the system is.
+
+    Args:
+        system: that compares.
+    """
+
+    def __init__(self, system: System) -> None:
+        self._system = system
+
+    @property
+    def is_inner_product(self) -> bool:
+        """As the system says."""
+        return self._system.is_inner_product
+
+    def score_all(self, images: Features, texts: Features) -> Tensor:
+        """(images, texts) float32, on the CPU."""
+        device = self._system.device
+        return self._system.score_all(images.to(device), texts.to(device)).to(CPU)
