@@ -172,10 +172,21 @@ def test_pairs_of_one_picture_are_not_pushed_apart() -> None:
 
 
 def test_what_is_shared_between_pictures_is_a_positive() -> None:
+    """Where each caption is also one of every other picture, nothing is left to contrast."""
     given = batch()
-    assert given.translated is not None
-    shared = torch.ones(5, 5).bool()
-    everywhere = replace(given, translated=replace(given.translated, shared=shared))
+    also = torch.tensor([[text, int(one)] for text in range(10) for one in given.image_ids])
     system = built(tiny(CL2CMConfig))
-    assert float(system.training_step(everywhere)["sentences"].detach()) == 0
+    everywhere = system.training_step(replace(given, also=also))
+    assert all(float(everywhere[name].detach()) == 0 for name in ("source", "sentences"))
     assert float(system.training_step(given)["sentences"].detach()) > 0
+
+
+def test_positives_between_languages_are_those_of_the_data() -> None:
+    """A source that is also another picture's caption makes the two pairs say the same."""
+    given = replace(batch(), also=torch.tensor([[0, 5], [1, 3]]))
+    system = built(tiny(CL2CMConfig))
+    found = system.encode_pairs(given).same
+    assert given.translated is not None
+    shared = torch.zeros(5, 5).bool()
+    shared[0, 1] = shared[1, 0] = shared[1, 3] = True
+    assert torch.equal(found, replace(given.translated, shared=shared).positives)

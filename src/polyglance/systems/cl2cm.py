@@ -53,7 +53,7 @@ from polyglance.vision.image_encoder import ImageEncoder
 
 
 class _Taught(NamedTuple):
-    """The teacher's view of a batch: both sides, and how alike they are, (pairs, pairs)."""
+    """The teacher's view of a batch: both sides, and how alike all of all processes are."""
 
     sources: Features
     targets: Features
@@ -129,7 +129,7 @@ class CL2CM(TranslationLearner):
             )
             middle = len(pairs.sources)
             sources, targets = both.rows(slice(middle)), both.rows(slice(middle, None))
-        return _Taught(sources, targets, self.score(sources, targets))
+        return _Taught(sources, targets, self.compare(sources.embedding, targets.embedding))
 
     def _sentences(self, taught: _Taught, same: Tensor) -> Tensor:
         """The contrast between captions and translations."""
@@ -145,8 +145,8 @@ class CL2CM(TranslationLearner):
 
     def _relations(self, taught: _Taught, each: EncodedPairs) -> Tensor:
         """What the student's similarities lack of the teacher's."""
-        pictures = each.images.rows(each.pictures)  # (pairs, ...)
-        terms = self.relations(taught.scores, self.score(pictures, each.targets))
+        student = self.compare(each.images.embedding, each.targets.embedding)
+        terms = self.relations(taught.scores, student[each.pictures])  # (all pairs, all pairs)
         return torch.stack([*terms.values()]).sum()
 
     def parts(self) -> dict[str, nn.Module]:

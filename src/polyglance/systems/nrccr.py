@@ -114,10 +114,9 @@ class NRCCR(TranslationLearner):
 
     def _distil(self, each: EncodedPairs, filtered: Tensor) -> Tensor:
         """L_dist, both directions."""
-        pictures = each.images.rows(each.pictures)
-        terms = self.relations(
-            self.score(pictures, Features(filtered)), self.score(pictures, each.targets)
-        )
+        images, targets = each.images.embedding, each.targets.embedding
+        teacher, student = self.compare(images, filtered), self.compare(images, targets)
+        terms = self.relations(teacher[each.pictures], student[each.pictures])
         return torch.stack([*terms.values()]).sum()
 
     def _feature(self, each: EncodedPairs, filtered: Tensor) -> Tensor:

@@ -24,15 +24,16 @@ from polyglance.text.base import TextEncoder
 class EncodedPairs:
     """A batch of pictures, source captions and their translations, encoded.
 
+    Features are of this process, masks and rows are over all that train the system together.
+
     Attributes:
         images: (images, ...).
         sources: (pairs, ...).
         targets: (pairs, ...) their translations.
         back: (pairs, ...) the translations, translated back, where there are any.
-        described: (images, pairs) bool, by the sources.
-        translated: (images, pairs) bool, by the targets.
-        same: (pairs, pairs) bool: which targets say what which sources say.
-        pictures: (pairs,) int64, the row of each pair's picture.
+        described: (all images, all pairs) bool, by the sources.
+        translated: (all images, all pairs) bool, by the targets.
+        pictures: (all pairs,) int64, the row of each pair's picture among all images.
     """
 
     images: Features
@@ -41,8 +42,15 @@ class EncodedPairs:
     back: Features | None
     described: Tensor
     translated: Tensor
-    same: Tensor
     pictures: Tensor
+
+    @property
+    def same(self) -> Tensor:
+        """(all pairs, all pairs) bool: which targets say what which sources say.
+
+        They do where there is a picture that both describe.
+        """
+        return self.described.T.float() @ self.translated.float() > 0
 
 
 class TranslationLearner(DualEncoder):
@@ -61,6 +69,14 @@ class TranslationLearner(DualEncoder):
             towers=self.towers,
         )
 
+    @property
+    def trains_together(self) -> bool:
+        """What is contrasted is gathered; all else are means over pairs, of which ranks have alike.
+
+        Where a picture could not be read, its process has a pair fewer, and each counts a bit more.
+        """
+        return True
+
     def encode_pairs(self, batch: Batch, *, words: bool = False) -> EncodedPairs:
         """Encode the pictures and, in one go, the texts on all sides.
 
@@ -72,7 +88,7 @@ class TranslationLearner(DualEncoder):
             ConfigError: it has no translations.
         """
         pairs = translations_of(batch)
-        count, back = len(pairs.sources), pairs.back or []
+        count, back = len(pairs.sources), self._back(batch)
         source = pairs.source_language
         texts = encode(
             self.text,
@@ -80,19 +96,34 @@ class TranslationLearner(DualEncoder):
             [*[source] * count, *pairs.target_languages, *[source] * len(back)],
             words=words,
         )
-        sources, targets, backs = slice(count), slice(count, 2 * count), slice(2 * count, None)
-        positives = batch.positives  # (images, both sides of the pairs)
-        own = batch.image_ids[None, :] == pairs.image_ids[:, None]  # (pairs, images)
+        described, translated, pictures = self._masks(batch, count)
         return EncodedPairs(
             images=self.encode_images(batch.images),
-            sources=texts.rows(sources),
-            targets=texts.rows(targets),
-            back=texts.rows(backs) if back else None,
-            described=positives[:, sources],
-            translated=positives[:, targets],
-            same=pairs.positives,
-            pictures=own.int().argmax(1),
+            sources=texts.rows(slice(count)),
+            targets=texts.rows(slice(count, 2 * count)),
+            back=texts.rows(slice(2 * count, None)) if back else None,
+            described=described,
+            translated=translated,
+            pictures=pictures,
         )
+
+    def _back(self, batch: Batch) -> list[str]:
+        """Back-translations, for all processes if one has any: they must gather the same."""
+        pairs = translations_of(batch)
+        own = torch.tensor([pairs.back is not None], device=batch.image_ids.device)
+        if not self.gatherer.rows(own.to(torch.uint8)).any():
+            return []
+        return pairs.sources if pairs.back is None else pairs.back
+
+    def _masks(self, batch: Batch, count: int) -> tuple[Tensor, Tensor, Tensor]:
+        """See :class:`EncodedPairs`; ``count`` is of this process's pairs."""
+        gather = self.gatherer
+        positives = gather.positives(batch)  # (all images, all texts)
+        sides = torch.arange(2 * count, device=batch.image_ids.device) >= count
+        is_target = gather.rows(sides.to(torch.uint8)).bool()  # (all texts,)
+        of_pairs = gather.rows(batch.text_image_ids)[is_target]  # (all pairs,)
+        own = gather.rows(batch.image_ids)[None, :] == of_pairs[:, None]
+        return positives[:, ~is_target], positives[:, is_target], own.int().argmax(1)
 
     def contrast(
         self, rows: Features, columns: Features, positives: Tensor, *, counts: bool = False
@@ -100,9 +131,16 @@ class TranslationLearner(DualEncoder):
         """The loss between pictures and texts, or texts and texts, its terms summed.
 
         A loss that counts its steps must count one a step, which is the one that ``counts``.
+
+        Args:
+            rows: of this process.
+            columns: of this process.
+            positives: (all rows, all columns) bool.
+            counts: see above.
         """
         self.loss.train(self.training and counts)
-        return torch.stack([*self.cross_modal_loss(rows, columns, positives).values()]).sum()
+        whole = Features(rows.embedding), Features(columns.embedding)  # no words to be gathered
+        return torch.stack([*self.cross_modal_loss(*whole, positives).values()]).sum()
 
     def contrast_targets(self, each: EncodedPairs) -> Tensor:
         """The loss between pictures and translations."""
@@ -111,6 +149,10 @@ class TranslationLearner(DualEncoder):
     def contrast_sources(self, each: EncodedPairs) -> Tensor:
         """The loss between pictures and source captions; the last of a step."""
         return self.contrast(each.images, each.sources, each.described, counts=True)
+
+    def compare(self, first: Tensor, second: Tensor) -> Tensor:
+        """(all rows, all columns) scores between embeddings of which this process has some."""
+        return self.score_everywhere(Features(first), Features(second))
 
     def parts(self) -> dict[str, nn.Module]:
         """Those of a dual encoder, its loss as ``loss.pictures``: it is not the whole loss."""
