@@ -22,9 +22,9 @@ def paths(root: Path) -> list[str]:
 
 
 def test_pictures_by_suffix_in_a_fixed_order(tmp_path: Path) -> None:
-    for name in ("b.JPG", "a.png", "z/c.webp", "m/d.TIFF", "m/n/e.gif", "notes.txt", "f.mp4"):
+    for name in ("b.JPG", "a.png", "z/c.webp", "m/d.TIFF", "m/n/e.gif", "notes.txt", "f.MP4"):
         touch(tmp_path / name)
-    assert paths(tmp_path) == ["a.png", "b.JPG", "m/d.TIFF", "m/n/e.gif", "z/c.webp"]
+    assert paths(tmp_path) == ["a.png", "b.JPG", "f.MP4", "m/d.TIFF", "m/n/e.gif", "z/c.webp"]
 
 
 def test_hidden_and_appledouble_files_are_passed_over(tmp_path: Path) -> None:

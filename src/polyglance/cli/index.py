@@ -1,4 +1,4 @@
-"""``polyglance index``: embed the pictures of a folder, and keep up with its changes."""
+"""``polyglance index``: embed a folder's pictures and videos, and keep up with its changes."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def index(
         bool, typer.Option("--retry", help="Try unreadable files again, changed or not.")
     ] = False,
 ) -> None:
-    """Embed the pictures of a folder or manifest into a collection.
+    """Embed the pictures of a folder or manifest into a collection, and of videos their frames.
 
     Run it again at any time: new and changed pictures are embedded, moved ones recognised, deleted
     ones forgotten, files that cannot be read listed with the reason. An interrupted run goes on
@@ -61,7 +61,8 @@ def index(
 
 
 def _model_for(collection: Path, model: str | None) -> str:
-    from polyglance.search.collection import INFO_FILE, read_info
+    from polyglance.search.collection import read_info
+    from polyglance.search.schema import INFO_FILE
 
     if model is not None:  # a collection remembers it: a relative path would not be found again
         return str(Path(model).resolve()) if Path(model).is_dir() else model

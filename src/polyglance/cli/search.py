@@ -46,7 +46,10 @@ def search(
         float, typer.Option(help="Of the cosine, which is added to the second model's score.")
     ] = 0.0,
 ) -> None:
-    """Find pictures in a collection, best first, each with its score (cosine)."""
+    """Find pictures in a collection, best first, each with its score (cosine).
+
+    Of a video, the moment that matches best is told.
+    """
     from polyglance.search.query import Query
 
     asked = Query.of(query, language=language, image=image)
@@ -108,7 +111,8 @@ def _as_json(hit: Hit, query: Query) -> dict[str, object]:
 
     language = {"language": query.language} if query.text else {}
     path = readable(str(hit.path))
-    return {"path": path, "score": round(hit.score, 6), "id": hit.id, **language}
+    moment = {} if hit.moment is None else {"moment": round(hit.moment, 3)}
+    return {"path": path, "score": round(hit.score, 6), "id": hit.id, **moment, **language}
 
 
 def _reranked_json(hits: list[RerankedHit], query: Query) -> list[dict[str, object]]:
@@ -149,4 +153,5 @@ def _print_language(query: Query, warning: str | None) -> None:
 def _line(hit: Hit) -> str:
     from polyglance.search.schema import readable
 
-    return f"{hit.score:6.3f}  {readable(str(hit.path))}"
+    moment = "" if hit.clock is None else f"  at {hit.clock}"
+    return f"{hit.score:6.3f}  {readable(str(hit.path))}{moment}"

@@ -66,6 +66,15 @@ class Frame(NamedTuple):
     picture: Image
 
 
+def is_readable() -> bool:
+    """Whether PyAV is installed."""
+    try:
+        import av  # noqa: F401
+    except ImportError:
+        return False
+    return True
+
+
 def is_video(path: Path | str) -> bool:
     """Whether a file's name is that of a video."""
     return Path(path).suffix.lower() in VIDEO_SUFFIXES

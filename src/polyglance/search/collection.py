@@ -1,4 +1,4 @@
-"""A collection: embedded pictures on disk, and the description of who filled them in.
+"""A collection: embedded pictures and frames on disk, and the description of who filled them in.
 
 A folder with ``collection.json`` (which model, which pictures, which format) and LanceDB tables:
 ``pictures`` and ``skipped`` (see :mod:`polyglance.search.schema`). Every change is a transaction of
@@ -18,7 +18,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from polyglance.errors import CollectionError
 from polyglance.search.lance import REBUILD, connect, reading
+from polyglance.search.migration import add_moments
 from polyglance.search.schema import (
+    INFO_FILE,
     PICTURES,
     SKIPPED,
     picture_id,
@@ -30,12 +32,12 @@ from polyglance.search.schema import (
 if TYPE_CHECKING:
     import pyarrow as pa
 
-FORMAT = 1
-INFO_FILE = "collection.json"
+FORMAT = 2
 IDS_PER_FILTER = 1000
+FIRST_OF_A_FILE = "id = file"  # a picture, or the first row of a video
 
-# From a format to the next one: changes the tables where needed and returns the new description.
-MIGRATIONS: Mapping[int, Callable[[Path, dict[str, Any]], dict[str, Any]]] = {}
+# From a format to the next one: changes the tables, writes the new description and returns it.
+MIGRATIONS: Mapping[int, Callable[[Path, dict[str, Any]], dict[str, Any]]] = {1: add_moments}
 
 
 class CollectionInfo(BaseModel):
@@ -126,10 +128,15 @@ class Collection:
     def __len__(self) -> int:
         return int(self.pictures.count_rows())
 
+    def files(self) -> int:
+        """How many pictures and videos there are; of a video, each frame is a row."""
+        return int(self.pictures.count_rows(FIRST_OF_A_FILE))
+
     def known(self) -> dict[str, Known]:
-        """Id → what is remembered of each picture."""
+        """Id → what is remembered of each picture and video."""
         columns = ["id", "size", "mtime_ns", "content", "captions"]
-        return {row[0]: Known(*row[1:]) for row in self._scan(self.pictures, columns)}
+        rows = self._scan(self.pictures, columns, where=FIRST_OF_A_FILE)
+        return {row[0]: Known(*row[1:]) for row in rows}
 
     def known_skipped(self) -> dict[str, Known]:
         """Id → the size and time that a file had when it could not be read."""
@@ -155,13 +162,26 @@ class Collection:
             found.update({row["id"]: row for row in rows})
         return found
 
+    def rows_of_files(self, files: Iterable[str]) -> dict[str, list[dict[str, Any]]]:
+        """A file's id → its rows with all columns: one of a picture, a video's frames in order."""
+        found: dict[str, list[dict[str, Any]]] = {}
+        for condition in id_conditions(files, column="file"):
+            with reading(self.folder):
+                rows = self.pictures.search().where(condition).to_arrow().to_pylist()
+            for row in sorted(rows, key=lambda row: row["moment"] or 0.0):
+                found.setdefault(row["file"], []).append(row)
+        return found
+
     def absolute(self, path: str) -> Path:
         """Where a stored path lies now."""
         return Path(self.info.root) / path
 
-    def _scan(self, table: Any, columns: list[str]) -> Iterator[tuple[Any, ...]]:
+    def _scan(
+        self, table: Any, columns: list[str], *, where: str | None = None
+    ) -> Iterator[tuple[Any, ...]]:
         with reading(self.folder):
-            for batch in table.search().select(columns).to_batches():
+            rows = table.search() if where is None else table.search().where(where)
+            for batch in rows.select(columns).to_batches():
                 yield from zip(*(batch.column(name).to_pylist() for name in columns), strict=True)
 
 
@@ -198,8 +218,12 @@ def read_info(folder: Path) -> CollectionInfo:
         raise CollectionError(f"{path} is damaged ({wrong}); {REBUILD}") from None
 
 
-def id_conditions(ids: Iterable[str]) -> Iterator[str]:
+def id_conditions(ids: Iterable[str], *, column: str = "id") -> Iterator[str]:
     """SQL conditions that together select ``ids``, each of a bounded length.
+
+    Args:
+        ids: of rows, or of files.
+        column: ``id`` or ``file``.
 
     Raises:
         ValueError: something is not an id; nothing else ever reaches the SQL.
@@ -210,7 +234,7 @@ def id_conditions(ids: Iterable[str]) -> Iterator[str]:
             raise ValueError(f"{key!r} is not the id of a picture")
     for start in range(0, len(wanted), IDS_PER_FILTER):
         listed = ", ".join(f"'{key}'" for key in wanted[start : start + IDS_PER_FILTER])
-        yield f"id IN ({listed})"
+        yield f"{column} IN ({listed})"
 
 
 def _open_table(folder: Path, name: str, schema: pa.Schema) -> Any:

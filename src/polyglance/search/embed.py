@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from polyglance.data.video import Sampling
 from polyglance.errors import PictureError
 from polyglance.search.encoder import Encoder
+from polyglance.search.parallel import batched
 from polyglance.search.scan import Found
 
 if TYPE_CHECKING:
@@ -21,18 +23,25 @@ if TYPE_CHECKING:
 
     from polyglance.vision.preprocessing import Preprocessing
 
-MAX_BYTES = 1 << 30  # a file is read whole, once, by each of the workers
+MAX_BYTES = 1 << 30  # a picture's file is read whole, once, by each of the workers
+FRAMES = Sampling(300, every=1.0)
+"""Of a video: what it shows every second, and of more than five minutes 300 frames in all."""
+FRAMES_AT_ONCE = 16
 
 
 class Embedded(NamedTuple):
-    """A picture and its embedding, (dimension,)."""
+    """A picture or a video and its embeddings, (rows, dimension).
+
+    A picture has one row; a video one for each of its ``moments``, in seconds from its start.
+    """
 
     file: Found
     content: str
     width: int
     height: int
     taken: datetime | None
-    embedding: NDArray[np.float32]
+    embeddings: NDArray[np.float32]
+    moments: tuple[float, ...] | None = None
 
 
 class Decoded(NamedTuple):
@@ -76,16 +85,52 @@ def embed_files(
         root: what the files' paths are relative to.
         is_familiar: whether a content has an embedding already.
     """
-    read = [_read(file, root, encoder.preprocessing, is_familiar) for file in files]
+    read = [
+        embed_video(file, encoder=encoder, root=root, is_familiar=is_familiar)
+        if file.is_video
+        else _read(file, root, encoder.preprocessing, is_familiar)
+        for file in files
+    ]
     decoded = [each for each in read if isinstance(each, Decoded)]
     if not decoded:
         return [each for each in read if not isinstance(each, Decoded)]
     pixels = np.stack([each.pixels for each in decoded])  # (decoded, 3, size, size)
     embeddings = iter(encoder.encode_pixels(pixels))  # (decoded, dimension)
     return [
-        Embedded(*each[:-1], next(embeddings)) if isinstance(each, Decoded) else each
+        Embedded(*each[:-1], next(embeddings)[np.newaxis]) if isinstance(each, Decoded) else each
         for each in read
     ]
+
+
+def embed_video(
+    file: Found, *, encoder: Encoder, root: Path, is_familiar: Callable[[str], bool]
+) -> Embedded | Familiar | Unreadable:
+    """Take a video as far as it goes: its frames are decoded and encoded a few at a time."""
+    from polyglance.data.video import MISSING, is_readable, read_frames
+
+    if not is_readable():
+        return Unreadable(file, MISSING, for_good=False)
+    try:
+        with (root / file.path).open("rb") as handle:
+            status = os.fstat(handle.fileno())
+            file = replace(file, size=status.st_size, mtime_ns=status.st_mtime_ns)
+            content = hashlib.file_digest(handle, _digest).hexdigest()
+            if is_familiar(content):
+                return Familiar(file, content)
+            handle.seek(0)
+            frames = read_frames(handle, FRAMES)
+            size, moments, embeddings = (0, 0), [], []
+            for some in batched(frames, FRAMES_AT_ONCE):
+                size = some[0].picture.size
+                moments += [frame.moment for frame in some]
+                pixels = np.stack([encoder.preprocessing(frame.picture) for frame in some])
+                embeddings.append(encoder.encode_pixels(pixels))  # (some, dimension)
+    except OSError as error:
+        return Unreadable(file, f"cannot be read: {error.strerror}", for_good=False)
+    except PictureError as error:
+        return Unreadable(file, str(error), for_good=True)
+    rows = np.concatenate(embeddings)  # (frames, dimension)
+    return Embedded(file, content, *size, None, rows, tuple(moments))
 
 
 def _read(
@@ -104,7 +149,7 @@ def _read(
         return Unreadable(file, f"cannot be read: {error.strerror}", for_good=False)
     # What counts is the file as it was when it was read, not as the scan saw it.
     file = replace(file, size=status.st_size, mtime_ns=status.st_mtime_ns)
-    content = hashlib.blake2b(data, digest_size=16).hexdigest()
+    content = _digest(data).hexdigest()
     if is_familiar(content):
         return Familiar(file, content)
     try:
@@ -114,6 +159,10 @@ def _read(
     except PictureError as error:
         return Unreadable(file, str(error), for_good=True)
     return Decoded(file, content, facts.width, facts.height, _local_time(facts.date), pixels)
+
+
+def _digest(data: bytes = b"") -> hashlib.blake2b:
+    return hashlib.blake2b(data, digest_size=16)
 
 
 def _local_time(date: str | None) -> datetime | None:

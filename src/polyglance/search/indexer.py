@@ -34,12 +34,12 @@ class Summary:
     """What a run has done.
 
     Attributes:
-        indexed: pictures that are new or changed.
-        unchanged: pictures left as they were.
+        indexed: pictures and videos that are new or changed.
+        unchanged: those left as they were.
         moved: pictures found again under another path; they were not encoded again.
         removed: pictures whose files are gone.
         skipped: (path, reason) of every file that gives no picture, in this run or before.
-        encoded: pictures that went through the model.
+        encoded: pictures, and frames of videos, that went through the model.
         seconds: from the first file read to the last row written.
         pictures: in the collection now.
     """
@@ -150,7 +150,7 @@ class _Run:
         skipped += [(readable(path), reason) for path, reason in self.scan.problems]
         self.summary.skipped = sorted(skipped)
         self.summary.seconds = time.monotonic() - self.started
-        self.summary.pictures = len(collection)
+        self.summary.pictures = collection.files()
         return self.summary
 
     def _plan(self, *, retry: bool) -> Plan:
@@ -179,9 +179,9 @@ class _Run:
     def _take(self, outcomes: Outcomes) -> None:
         for each in outcomes:
             if isinstance(each, Embedded):
-                self.rows.append(_stored(each))
+                self.rows += _stored(each)
                 self.summary.indexed += 1
-                self.summary.encoded += 1
+                self.summary.encoded += len(each.embeddings)
             elif isinstance(each, Familiar):
                 self.copies.append(each)
             else:
@@ -207,16 +207,17 @@ class _Run:
 
     def _copied_rows(self) -> list[Stored]:
         """Rows for files with a familiar content: the same embedding under another path."""
-        originals = self.writer.collection.rows(self.familiar[each.content] for each in self.copies)
-        rows = []
+        collection = self.writer.collection
+        originals = collection.rows_of_files(self.familiar[each.content] for each in self.copies)
+        rows: list[Stored] = []
         for each in self.copies:
             original = originals.get(self.familiar[each.content])
-            if original is None or original["content"] != each.content:
+            if original is None or original[0]["content"] != each.content:
                 # The file that had this content got another in this very run, as in a swap.
                 self._take(self._embed_anew(each.file))
             else:
                 self._count_copy(each)
-                rows.append(_copy(each, original))
+                rows += _copy(each, original)
         return rows
 
     def _embed_anew(self, file: Found) -> Outcomes:
@@ -235,32 +236,43 @@ class _Run:
             self.summary.indexed += 1
 
 
-def _stored(each: Embedded) -> Stored:
-    return Stored(
-        path=each.file.path,
-        content=each.content,
-        size=each.file.size,
-        mtime_ns=each.file.mtime_ns,
-        width=each.width,
-        height=each.height,
-        taken=each.taken,
-        captions=each.file.captions,
-        embedding=each.embedding,
-    )
+def _stored(each: Embedded) -> list[Stored]:
+    """The rows of a file: one of a picture, of a video as many as it has frames."""
+    return [
+        Stored(
+            path=each.file.path,
+            content=each.content,
+            size=each.file.size,
+            mtime_ns=each.file.mtime_ns,
+            width=each.width,
+            height=each.height,
+            taken=each.taken,
+            captions=each.file.captions,
+            embedding=embedding,
+            moment=each.moments[frame] if each.moments else None,
+            frame=frame,
+        )
+        for frame, embedding in enumerate(each.embeddings)
+    ]
 
 
-def _copy(each: Familiar, original: dict[str, Any]) -> Stored:
-    return Stored(
-        path=each.file.path,
-        content=each.content,
-        size=each.file.size,
-        mtime_ns=each.file.mtime_ns,
-        width=original["width"],
-        height=original["height"],
-        taken=original["taken"],
-        captions=each.file.captions,
-        embedding=np.asarray(original["embedding"], dtype=np.float32),
-    )
+def _copy(each: Familiar, originals: Sequence[dict[str, Any]]) -> list[Stored]:
+    return [
+        Stored(
+            path=each.file.path,
+            content=each.content,
+            size=each.file.size,
+            mtime_ns=each.file.mtime_ns,
+            width=original["width"],
+            height=original["height"],
+            taken=original["taken"],
+            captions=each.file.captions,
+            embedding=np.asarray(original["embedding"], dtype=np.float32),
+            moment=original["moment"],
+            frame=frame,
+        )
+        for frame, original in enumerate(originals)
+    ]
 
 
 def _skipped(each: Unreadable) -> Skipped:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from polyglance.search.collection import FIRST_OF_A_FILE
 from polyglance.search.lance import reading
 from polyglance.search.vector_index import EXACT_UP_TO, PARTITIONS_PROBED, REFINE_FACTOR
 
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 # Looking for a newer version on disk takes a millisecond; no need to do it for every query.
 SECONDS_BETWEEN_LOOKS = 1.0
 COLUMNS = ["id", "path", "path_bytes", "content", "width", "height", "taken", "captions"]
+COLUMNS += ["file", "moment"]
+# Where the frames of few videos fill the best rows, so many times more are looked at.
+WIDER = 4
 
 
 class Neighbour(NamedTuple):
@@ -53,7 +57,21 @@ class Neighbours:
         self._resident: _Resident | None = None
 
     def nearest(self, vector: NDArray[np.float32], *, top: int) -> list[Neighbour]:
-        """The ``top`` best rows for a unit vector (dimension,), best first; ties by id."""
+        """The best row of each of the ``top`` best files, best first; ties by id.
+
+        Args:
+            vector: (dimension,) of unit length.
+            top: how many files.
+        """
+        wanted = top
+        while True:
+            found = self._nearest_rows(vector, wanted)
+            best = _best_of_each_file(found)
+            if len(best) >= top or len(found) < wanted:
+                return best[:top]
+            wanted *= WIDER
+
+    def _nearest_rows(self, vector: NDArray[np.float32], top: int) -> list[Neighbour]:
         resident = self._current()
         if resident is None:
             return self._by_index(vector, top)
@@ -82,15 +100,15 @@ class Neighbours:
         return resident.embeddings[position] if position >= 0 else None
 
     def sample(self, count: int) -> list[dict[str, Any]]:
-        """Up to ``count`` rows, without their embeddings, spread over the collection."""
+        """Up to ``count`` files, a row of each without its embedding, from all the collection."""
         resident = self._current()
         if resident is None:
             with reading(self.collection.folder):
-                found = self.collection.pictures.search().select(COLUMNS).limit(count).to_arrow()
-            return list(found.to_pylist())
-        rows = len(resident.embeddings)
-        spread = np.linspace(0, rows - 1, min(count, rows)).round().astype(np.int64)
-        return list(resident.rows.take(spread).to_pylist())
+                found = self.collection.pictures.search().where(FIRST_OF_A_FILE)
+                return list(found.select(COLUMNS).limit(count).to_arrow().to_pylist())
+        first = np.flatnonzero(_is_first(resident.rows))  # (files,)
+        spread = np.linspace(0, len(first) - 1, min(count, len(first))).round().astype(np.int64)
+        return list(resident.rows.take(first[spread]).to_pylist())
 
     def _by_index(self, vector: NDArray[np.float32], top: int) -> list[Neighbour]:
         search = self.collection.pictures.search(vector).distance_type("dot")
@@ -130,8 +148,24 @@ def _best(scores: NDArray[np.float32], top: int) -> NDArray[np.intp]:
     return np.argpartition(-scores, top - 1)[:top]
 
 
-def _by_score_then_id(neighbour: Neighbour) -> tuple[float, str]:
-    return -neighbour.score, neighbour.row["id"]
+def _by_score_then_id(neighbour: Neighbour) -> tuple[float, str, float]:
+    return -neighbour.score, neighbour.row["file"], neighbour.row["moment"] or 0.0
+
+
+def _best_of_each_file(neighbours: list[Neighbour]) -> list[Neighbour]:
+    """Without those whose file is there with a better row; best first, as they come."""
+    best: dict[str, Neighbour] = {}
+    for each in neighbours:
+        best.setdefault(each.row["file"], each)
+    return list(best.values())
+
+
+def _is_first(rows: pa.Table) -> NDArray[np.bool_]:
+    """(rows,) whether a row is a picture, or the first of a video."""
+    import pyarrow.compute as pc
+
+    first: NDArray[np.bool_] = pc.equal(rows["id"], rows["file"]).to_numpy()
+    return first
 
 
 def _position(resident: _Resident, picture_id: str) -> int:

@@ -69,10 +69,10 @@ class Query:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hit:
-    """A picture that was found.
+    """A picture or a video that was found.
 
     Attributes:
-        id: of the picture in the collection.
+        id: of the picture, or of the video's best frame, in the collection.
         path: absolute.
         name: the path below the collection's root, as valid Unicode.
         score: cosine of query and picture, −1 to 1.
@@ -81,6 +81,7 @@ class Hit:
         taken: EXIF date in the camera's local time.
         content: hex digest of the file.
         captions: language tag → captions, where the pictures came from a manifest.
+        moment: of the best frame, in seconds from the video's start; ``None`` for a picture.
     """
 
     id: str
@@ -92,6 +93,12 @@ class Hit:
     taken: datetime | None
     content: str
     captions: Captions = field(default_factory=dict)
+    moment: float | None = None
+
+    @property
+    def clock(self) -> str | None:
+        """The moment as a player shows it, ``mm:ss`` or ``h:mm:ss``; ``None`` for a picture."""
+        return None if self.moment is None else clock(self.moment)
 
 
 class Searcher:
@@ -121,7 +128,7 @@ class Searcher:
         self.search(Query.of("warm up"), top=1)
 
     def search(self, query: Query, *, top: int = 10) -> list[Hit]:
-        """The ``top`` best pictures, best first.
+        """The ``top`` best pictures and videos, best first; a video with its best moment.
 
         Raises:
             QueryError: ``top`` is out of range.
@@ -135,14 +142,15 @@ class Searcher:
         Raises:
             QueryError: there is no such picture, or ``top`` is out of range.
         """
-        embedding = self.neighbours.embedding(picture_id) if _is_id(picture_id) else None
-        if embedding is None:
+        asked = self.picture(picture_id)
+        embedding = None if asked is None else self.neighbours.embedding(picture_id)
+        if asked is None or embedding is None:
             raise QueryError(f"there is no picture {picture_id!r} in this collection")
-        others = [hit for hit in self._hits(embedding, top + 1) if hit.id != picture_id]
+        others = [hit for hit in self._hits(embedding, top + 1) if hit.path != asked.path]
         return others[:top]
 
     def picture(self, picture_id: str) -> Hit | None:
-        """One picture of the collection by its id, or ``None``."""
+        """One picture, or frame, of the collection by its id, or ``None``."""
         row = self.neighbours.row(picture_id) if _is_id(picture_id) else None
         return self._hit(Neighbour(row, 1.0)) if row else None
 
@@ -225,7 +233,15 @@ class Searcher:
             taken=row["taken"],
             content=row["content"],
             captions=json.loads(row["captions"]) if row["captions"] else {},
+            moment=row["moment"],
         )
+
+
+def clock(seconds: float) -> str:
+    """``mm:ss``, or ``h:mm:ss`` from an hour on."""
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes:02}:{rest:02}"
 
 
 def language_warning(language: str, trained_on: Sequence[str]) -> str | None:

@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from polyglance.data.ahead import decode, decoded_batches
+from polyglance.data.ahead import decoded_batches
+from polyglance.data.video import open_shown
 from polyglance.errors import PictureError, QueryError
 from polyglance.features import joined
 from polyglance.search.query import MAX_TOP, NOT_GIVEN, Hit, Query, Searcher
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
     from polyglance.features import Features
     from polyglance.reranker import Reranker
@@ -80,7 +83,7 @@ def search_and_rerank(
         raise QueryError(f"the number of reranked results must be between 1 and {MAX_TOP}")
     found = searcher.search(query, top=max(top, rerank_top))
     ranked = list(enumerate(found, start=1))
-    images, kept, gone = _read(reranker, [hit.path for hit in found[:rerank_top]])
+    images, kept, gone = _read(reranker, found[:rerank_top])
     language = None if query.language == NOT_GIVEN else query.language
     reranked = []
     if images is not None:
@@ -109,18 +112,25 @@ def require_words(query: Query) -> str:
 
 
 def _read(
-    reranker: Reranker, paths: Sequence[Path]
+    reranker: Reranker, hits: Sequence[Hit]
 ) -> tuple[Features | None, list[int], list[tuple[Path, str]]]:
-    """Encoded pictures, ``None`` without any; their rows in ``paths``; and what is gone."""
+    """Encoded pictures, ``None`` without any; their rows in ``hits``; and what is gone.
+
+    Of a video, the frame that was found is a picture like the others.
+    """
     encoder = reranker.encoder
+
+    def decode(hit: Hit) -> NDArray[np.uint8]:
+        picture = open_shown(hit.path, moment=hit.moment, target_size=encoder.preprocessing.size)
+        return encoder.preprocessing(picture)
+
     parts, kept, gone = [], [], []
-    for batch in decoded_batches(
-        paths, lambda path: decode(path, encoder.preprocessing), batch_size=PICTURES_AT_ONCE
-    ):
+    for batch in decoded_batches(hits, decode, batch_size=PICTURES_AT_ONCE):
         pixels = []
         for row, outcome in batch:
             if isinstance(outcome, PictureError):
-                gone.append((paths[row], str(outcome).removeprefix(f"{paths[row]}: ")))
+                path = hits[row].path
+                gone.append((path, str(outcome).removeprefix(f"{path}: ")))
             else:
                 kept.append(row)
                 pixels.append(outcome)

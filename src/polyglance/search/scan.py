@@ -1,4 +1,4 @@
-"""The pictures that a folder or a manifest holds, without opening any of them."""
+"""The pictures and videos that a folder or a manifest holds, without opening any of them."""
 
 from __future__ import annotations
 
@@ -8,25 +8,28 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from polyglance.data.decode import IMAGE_SUFFIXES
+from polyglance.data.video import VIDEO_SUFFIXES
 from polyglance.errors import CollectionError
 from polyglance.search.schema import Captions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """A picture file.
+    """A picture or video file.
 
     Attributes:
         path: relative to the root with forward slashes, or absolute where it lies outside.
         size: in bytes.
         mtime_ns: in nanoseconds.
         captions: language tag → captions, where a manifest gave some.
+        is_video: whether it is to be read as a video.
     """
 
     path: str
     size: int
     mtime_ns: int
     captions: Captions | None = None
+    is_video: bool = False
 
 
 @dataclass(slots=True, kw_only=True)
@@ -35,7 +38,7 @@ class Scan:
 
     Attributes:
         root: absolute folder that the paths are relative to.
-        pictures: in a fixed order: by folder, then by name.
+        pictures: and videos, in a fixed order: by folder, then by name.
         problems: (path, reason) of what could not even be looked at.
         unreachable: those of the problems that say nothing about whether a picture is still there;
             what a collection knows of them is kept. Paths that end in a slash are folders.
@@ -67,7 +70,7 @@ def scan(source: str | Path, *, exclude: Path | None = None) -> Scan:
 
 
 def scan_folder(folder: Path, *, exclude: Path | None = None) -> Scan:
-    """Walk a folder: every file with a picture's suffix that is not hidden.
+    """Walk a folder: every file with a picture's or video's suffix that is not hidden.
 
     Links to files and folders are followed, but every folder is entered once: its own place comes
     before links to it, so loops end and nothing is found twice. Hidden names (``.``) are passed
@@ -83,18 +86,20 @@ def scan_folder(folder: Path, *, exclude: Path | None = None) -> Scan:
 
 
 def scan_manifest(manifest: Path) -> Scan:
-    """The pictures of a manifest, with their captions; files that are absent are problems."""
+    """A manifest's pictures and videos with their captions; files that are absent are problems."""
     from polyglance.data.manifest import iterate_manifest
 
     result = Scan(root=manifest.resolve().parent)
     seen: set[str] = set()
     for record in iterate_manifest(manifest):
-        if record.image is None:
+        if record.file is None:
             continue
-        path = _relative(record.image, result.root)
+        path = _relative(record.file, result.root)
         if path not in seen:
             seen.add(path)
-            _note_file(result, record.image, path, captions=record.captions or None)
+            is_video = record.image is None
+            captions = record.captions or None
+            _note_file(result, record.file, path, captions=captions, is_video=is_video)
     return result
 
 
@@ -136,8 +141,11 @@ class _Walk:
             if _is_folder(entry):
                 queue = self.linked if entry.is_symlink() else folders
                 queue.append((Path(entry.path), child))
-            elif os.path.splitext(entry.name)[1].lower() in IMAGE_SUFFIXES:  # noqa: PTH122
-                _note_file(self.result, Path(entry.path), child)
+                continue
+            suffix = os.path.splitext(entry.name)[1].lower()  # noqa: PTH122
+            if suffix in IMAGE_SUFFIXES or suffix in VIDEO_SUFFIXES:
+                is_video = suffix in VIDEO_SUFFIXES
+                _note_file(self.result, Path(entry.path), child, is_video=is_video)
         return folders
 
     def _first_visit(self, status: os.stat_result) -> bool:
@@ -154,7 +162,14 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def _note_file(result: Scan, file: Path, path: str, *, captions: Captions | None = None) -> None:
+def _note_file(
+    result: Scan,
+    file: Path,
+    path: str,
+    *,
+    captions: Captions | None = None,
+    is_video: bool = False,
+) -> None:
     try:
         status = file.stat()
     except OSError as error:
@@ -168,7 +183,13 @@ def _note_file(result: Scan, file: Path, path: str, *, captions: Captions | None
         result.problems.append((path, "not a regular file"))
         return
     result.pictures.append(
-        Found(path=path, size=status.st_size, mtime_ns=status.st_mtime_ns, captions=captions)
+        Found(
+            path=path,
+            size=status.st_size,
+            mtime_ns=status.st_mtime_ns,
+            captions=captions,
+            is_video=is_video,
+        )
     )
 
 

@@ -1,4 +1,4 @@
-"""What a collection stores of each picture, and how its tables look. Never the picture itself."""
+"""What a collection stores of each picture, or frame, and how its tables look. Never the pixels."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
+INFO_FILE = "collection.json"
 PICTURES = "pictures"
 SKIPPED = "skipped"
 
@@ -23,7 +24,7 @@ Captions = Mapping[str, Sequence[str]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stored:
-    """One row of the table ``pictures``.
+    """One row of the table ``pictures``: a picture, or a frame of a video.
 
     Attributes:
         path: relative to the collection's root with forward slashes, or absolute where the picture
@@ -36,6 +37,8 @@ class Stored:
         taken: EXIF date, in the camera's local time.
         captions: language tag → captions, where the pictures came from a manifest.
         embedding: (dimension,) float32, of unit length.
+        moment: of a frame of a video, in seconds from its start; ``None`` for a picture.
+        frame: number of the frame among the video's rows; 0 for a picture.
     """
 
     path: str
@@ -47,6 +50,8 @@ class Stored:
     taken: datetime | None
     captions: Captions | None
     embedding: NDArray[np.float32]
+    moment: float | None = None
+    frame: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,12 +64,15 @@ class Skipped:
     reason: str
 
 
-def picture_id(path: str) -> str:
-    """The key of a picture: 16 hex digits that its path decides.
+def picture_id(path: str, frame: int = 0) -> str:
+    """The key of a row: 16 hex digits that its path decides, and the number of a video's frame.
 
-    64 bits: among a million paths two collide with a probability of 3e-8.
+    The first row of a video has the id that a picture of that path would have, which is also the
+    file's in the column ``file``. 64 bits: among a million rows two collide with a probability of
+    3e-8.
     """
-    return hashlib.blake2b(os.fsencode(path), digest_size=8).hexdigest()
+    name = os.fsencode(path) + (b"\0%d" % frame if frame else b"")  # no path holds a NUL
+    return hashlib.blake2b(name, digest_size=8).hexdigest()
 
 
 def readable(path: str) -> str:
@@ -97,6 +105,8 @@ def pictures_schema(dimension: int) -> pa.Schema:
             pa.field("taken", pa.timestamp("s")),
             pa.field("captions", pa.string()),
             pa.field("embedding", pa.list_(pa.float32(), dimension), nullable=False),
+            pa.field("file", pa.string(), nullable=False),
+            pa.field("moment", pa.float64()),
         ]
     )
 
@@ -123,7 +133,7 @@ def pictures_table(rows: Sequence[Stored], dimension: int) -> pa.Table:
 
     matrix = np.stack([row.embedding for row in rows]).astype(np.float32)  # (rows, dimension)
     columns = {
-        "id": [picture_id(row.path) for row in rows],
+        "id": [picture_id(row.path, row.frame) for row in rows],
         "path": [readable(row.path) for row in rows],
         "path_bytes": [_bytes_if_needed(row.path) for row in rows],
         "content": [row.content for row in rows],
@@ -134,6 +144,8 @@ def pictures_table(rows: Sequence[Stored], dimension: int) -> pa.Table:
         "taken": [row.taken for row in rows],
         "captions": [captions_json(row.captions) for row in rows],
         "embedding": pa.FixedSizeListArray.from_arrays(pa.array(matrix.reshape(-1)), dimension),
+        "file": [picture_id(row.path) for row in rows],
+        "moment": [row.moment for row in rows],
     }
     return pa.table(columns, schema=pictures_schema(dimension))
 

@@ -6,30 +6,36 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from polyglance.data.files import replaced_when_complete
 from polyglance.data.locking import LOCK_FILE, only_writer
 from polyglance.errors import CollectionError
 from polyglance.search.collection import (
     FORMAT,
-    INFO_FILE,
     Collection,
     CollectionInfo,
     id_conditions,
+    read_info,
 )
 from polyglance.search.encoder import Model
 from polyglance.search.lance import TABLES_FOLDER, connect, writing
 from polyglance.search.schema import (
+    INFO_FILE,
     PICTURES,
     SKIPPED,
     Skipped,
     Stored,
+    picture_id,
     pictures_schema,
     pictures_table,
     skipped_schema,
     skipped_table,
 )
 from polyglance.search.vector_index import refresh_index
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 # Every transaction leaves a fragment; queries slow down with their number.
 COMMITS_BEFORE_COMPACTION = 100
@@ -48,12 +54,13 @@ class Writer:
         self._commits = 0
 
     def upsert(self, rows: Sequence[Stored]) -> None:
-        """Insert pictures, or replace those with the same path."""
+        """Insert pictures and videos, or replace those with the same path, a file as a whole."""
         if not rows:
             return
         table = pictures_table(rows, self.collection.info.dimension)
+        videos = {picture_id(row.path) for row in rows if row.moment is not None}
         with writing(self.collection.folder):
-            _merge(self.collection.pictures, table)
+            _merge(self.collection.pictures, table, whole=videos)
         self._committed()
 
     def skip(self, rows: Sequence[Skipped]) -> None:
@@ -65,8 +72,8 @@ class Writer:
         self._committed()
 
     def remove_pictures(self, ids: Iterable[str]) -> None:
-        """Forget pictures."""
-        for condition in id_conditions(ids):
+        """Forget pictures, and videos with all their frames."""
+        for condition in id_conditions(ids, column="file"):
             with writing(self.collection.folder):
                 self.collection.pictures.delete(condition)
             self._committed()
@@ -111,6 +118,8 @@ def open_for_writing(folder: Path, *, model: Model, root: Path) -> Iterator[Writ
             collection; or the folder holds something else.
     """
     _make_folder(folder)
+    if (folder / INFO_FILE).exists():
+        read_info(folder)  # where its format is older, this writes, and so comes before the lock
     with only_writer(folder, CollectionError):
         if not (folder / INFO_FILE).exists():
             _create(folder, model=model, root=root)
@@ -156,6 +165,9 @@ def _create(folder: Path, *, model: Model, root: Path) -> None:
         temporary.write_text(info.model_dump_json(indent=2) + "\n", "utf-8")
 
 
-def _merge(table: object, rows: object) -> None:
-    merge = table.merge_insert("id")  # type: ignore[attr-defined]
-    merge.when_matched_update_all().when_not_matched_insert_all().execute(rows)
+def _merge(table: Any, rows: pa.Table, *, whole: Iterable[str] = ()) -> None:
+    """Insert or replace rows; of the files ``whole`` no other rows are left."""
+    merge = table.merge_insert("id").when_matched_update_all().when_not_matched_insert_all()
+    if others := " OR ".join(id_conditions(whole, column="file")):
+        merge = merge.when_not_matched_by_source_delete(others)
+    merge.execute(rows)

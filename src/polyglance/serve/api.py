@@ -23,7 +23,10 @@ Language = Annotated[str | None, Parameter(description="BCP-47 tag of the words,
 
 
 class Picture(BaseModel):
-    """A hit. ``path`` is relative to the collection's root; ``score`` is a cosine."""
+    """A hit. ``path`` is relative to the collection's root; ``score`` is a cosine.
+
+    ``moment`` is that of a video's best frame, in seconds from its start, ``null`` of a picture.
+    """
 
     id: str
     path: str
@@ -31,6 +34,7 @@ class Picture(BaseModel):
     width: int
     height: int
     taken: datetime | None
+    moment: float | None
     thumbnail: str
 
 
@@ -132,7 +136,7 @@ def make_api(searcher: Searcher, explain: Explainer) -> APIRouter:
         """Say what is searched."""
         opened = searcher.collection
         return About(
-            pictures=len(opened),
+            pictures=opened.files(),
             skipped=opened.skipped.count_rows(),
             model=opened.info.model,
             fingerprint=opened.info.fingerprint,
@@ -168,5 +172,6 @@ def _picture(hit: Hit) -> Picture:
         width=hit.width,
         height=hit.height,
         taken=hit.taken,
+        moment=hit.moment,
         thumbnail=thumbnail_address(hit),
     )

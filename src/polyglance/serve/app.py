@@ -62,7 +62,7 @@ def _add_pictures(app: FastAPI, searcher: Searcher) -> None:
         hit = searcher.picture(picture_id)
         if hit is None:
             raise HTTPException(404, "there is no such picture in this collection")
-        tag = f'"{hit.content}-{side}"'
+        tag = f'"{hit.content}-{hit.moment}-{side}"'
         headers = {
             "etag": tag,
             "cache-control": FOR_EVER if "v" in request.query_params else "no-cache",
@@ -70,7 +70,7 @@ def _add_pictures(app: FastAPI, searcher: Searcher) -> None:
         if request.headers.get("if-none-match") == tag:
             return Response(status_code=304, headers=headers)
         try:
-            content = thumbnails.jpeg(hit.path, content=hit.content, side=side)
+            content = thumbnails.jpeg(hit.path, content=hit.content, side=side, moment=hit.moment)
         except PictureError:
             raise HTTPException(404, "the picture's file is gone or unreadable") from None
         return Response(content, media_type="image/jpeg", headers=headers)

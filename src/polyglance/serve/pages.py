@@ -65,7 +65,7 @@ def make_pages(searcher: Searcher, explain: Explainer) -> APIRouter:
         context = {
             "view": view,
             "languages": _choices(searcher, view.language),
-            "pictures": len(searcher.collection),
+            "pictures": searcher.collection.files(),
         }
         name = "results.html" if wants_fragment(request) else "page.html"
         return as_fragment(templates.TemplateResponse(request, name, context, status_code=status))

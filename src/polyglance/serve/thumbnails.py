@@ -7,11 +7,13 @@ from collections import OrderedDict
 from io import BytesIO
 from pathlib import Path
 
-from polyglance.data.decode import open_picture
+from polyglance.data.video import open_shown
 
 JPEG_QUALITY = 82
 # Decoding a large PNG takes half a gigabyte: no more than this many at a time.
 DECODED_AT_ONCE = 2
+
+Key = tuple[str, float | None, int]
 
 
 class Thumbnails:
@@ -26,34 +28,35 @@ class Thumbnails:
 
     def __init__(self, *, cache_bytes: int = 64 << 20) -> None:
         self.cache_bytes = cache_bytes
-        self._kept: OrderedDict[tuple[str, int], bytes] = OrderedDict()
+        self._kept: OrderedDict[Key, bytes] = OrderedDict()
         self._size = 0
         self._lock = threading.Lock()
         self._decoding = threading.BoundedSemaphore(DECODED_AT_ONCE)
 
-    def jpeg(self, path: Path, *, content: str, side: int) -> bytes:
+    def jpeg(self, path: Path, *, content: str, side: int, moment: float | None = None) -> bytes:
         """The picture at ``path`` within ``side`` × ``side`` pixels.
 
         Args:
-            path: of the picture.
-            content: digest of its bytes, the key in memory.
+            path: of the picture or video.
+            content: digest of its bytes, part of the key in memory.
             side: longest side in pixels; smaller pictures are not enlarged.
+            moment: of the frame of a video, in seconds; ``None`` for a picture.
 
         Raises:
             PictureError: the file is gone or cannot be read.
         """
-        key = (content, side)
+        key = (content, moment, side)
         with self._lock:
             if key in self._kept:
                 self._kept.move_to_end(key)
                 return self._kept[key]
         with self._decoding:
-            made = _jpeg(path, side)
+            made = _jpeg(path, side, moment)
         with self._lock:
             self._keep(key, made)
         return made
 
-    def _keep(self, key: tuple[str, int], made: bytes) -> None:
+    def _keep(self, key: Key, made: bytes) -> None:
         if key in self._kept:
             return
         self._kept[key] = made
@@ -63,8 +66,8 @@ class Thumbnails:
             self._size -= len(oldest)
 
 
-def _jpeg(path: Path, side: int) -> bytes:
-    picture = open_picture(path, target_size=side)
+def _jpeg(path: Path, side: int, moment: float | None) -> bytes:
+    picture = open_shown(path, moment=moment, target_size=side)
     picture.thumbnail((side, side), reducing_gap=2.0)
     output = BytesIO()
     picture.save(output, "JPEG", quality=JPEG_QUALITY, optimize=True)

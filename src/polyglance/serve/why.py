@@ -14,7 +14,7 @@ from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi import Query as Parameter
 from fastapi.templating import Jinja2Templates
 
-from polyglance.data.decode import open_picture
+from polyglance.data.video import open_shown
 from polyglance.errors import PictureError, PolyglanceError
 from polyglance.search.query import MAX_CHARACTERS, NOT_GIVEN, Hit, Query, Searcher
 from polyglance.serve.fragments import as_fragment, wants_fragment
@@ -45,15 +45,15 @@ def make_explainer(searcher: Searcher) -> Explainer:
     """
 
     @lru_cache(maxsize=KEPT)
-    def explained(path: Path, _content: str, query: Query) -> Explained:
-        picture = open_picture(path, target_size=SIDE)
+    def explained(path: Path, _content: str, moment: float | None, query: Query) -> Explained:
+        picture = open_shown(path, moment=moment, target_size=SIDE)
         picture.thumbnail((SIDE, SIDE), reducing_gap=2.0)
         heat = searcher.explain(picture, query)
         output = BytesIO()
         heat.overlay(picture).save(output, "JPEG", quality=JPEG_QUALITY)
         return Explained(heat, output.getvalue())
 
-    return lambda hit, query: explained(hit.path, hit.content, query)
+    return lambda hit, query: explained(hit.path, hit.content, hit.moment, query)
 
 
 def address_of_words(query: Query) -> str:
@@ -96,7 +96,8 @@ def make_why(searcher: Searcher, explain: Explainer, templates: Jinja2Templates)
         """The picture with the map over it."""
         query = Query.of(q, language=language)
         hit = _compared(searcher, picture_id, query)
-        made_of = f"{searcher.encoder.fingerprint} {hit.content} {query.language} {query.text}"
+        shown = f"{searcher.encoder.fingerprint} {hit.content} {hit.moment}"
+        made_of = f"{shown} {query.language} {query.text}"
         tag = f'"{hashlib.sha256(made_of.encode()).hexdigest()[:32]}"'
         headers = {"etag": tag, "cache-control": "private, no-cache"}
         if request.headers.get("if-none-match") == tag:
