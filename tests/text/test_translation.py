@@ -4,91 +4,24 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-import sentencepiece
-import torch
-from transformers import (
-    M2M100Config,
-    M2M100ForConditionalGeneration,
-    M2M100Tokenizer,
-    MarianConfig,
-    MarianMTModel,
-    MarianTokenizer,
-    NllbTokenizer,
-)
+from tests.text.tiny_translators import TEXTS, save_tiny_translators
 
 from polyglance.errors import ModelError
 from polyglance.text.translation import Translator
 
-TEXTS = ["a dog runs on the grass", "two cats", "a child in a red coat plays with a ball", "两只狗"]
-CORPUS = [*TEXTS, "the grass is green", "a red ball", "the child runs", "一只猫", "红色的球"] * 3
 LENGTH = 10
 
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Tiny models with random weights in folders as the official ones are laid out."""
+    """Folders of tiny models."""
     folder = tmp_path_factory.mktemp("models")
-    pieces = folder / "pieces"
-    sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter(CORPUS),
-        model_prefix=str(pieces),
-        vocab_size=70,
-        hard_vocab_limit=False,
-        minloglevel=2,
-    )
-    known = sentencepiece.SentencePieceProcessor(model_file=f"{pieces}.model")
-    words = [known.id_to_piece(n) for n in range(3, known.get_piece_size())]
-    for name, extra in (("marian", []), ("marian-many", [">>deu<<", ">>zh<<"])):
-        vocabulary = ["</s>", "<unk>", *words, *extra, "<pad>"]
-        write(folder / "vocab.json", {word: n for n, word in enumerate(vocabulary)})
-        tokenizer = MarianTokenizer(
-            source_spm=f"{pieces}.model", target_spm=f"{pieces}.model",
-            vocab=str(folder / "vocab.json"), source_lang="en", target_lang="zh",
-        )  # fmt: skip
-        pad = len(vocabulary) - 1
-        config = MarianConfig(
-            vocab_size=len(vocabulary), pad_token_id=pad, eos_token_id=0, bos_token_id=0,
-            decoder_start_token_id=pad, forced_eos_token_id=0, **size("d_model"),
-        )  # fmt: skip
-        save(MarianMTModel, config, tokenizer, folder / name)
-    write(
-        folder / "vocab.json",
-        {w: n for n, w in enumerate(["<s>", "<pad>", "</s>", "<unk>", *words])},
-    )
-    tokenizer = M2M100Tokenizer(vocab_file=str(folder / "vocab.json"), spm_file=f"{pieces}.model")
-    config = M2M100Config(
-        vocab_size=len(words) + 4 + 100 + 8, decoder_start_token_id=2, **size("d_model")
-    )
-    save(M2M100ForConditionalGeneration, config, tokenizer, folder / "m2m100")
-    letters = sorted({c for text in CORPUS for c in text.replace(" ", "▁")})
-    vocabulary = {t: n for n, t in enumerate(["<s>", "<pad>", "</s>", "<unk>", *letters, "▁a"])}
-    nllb = NllbTokenizer(vocab=vocabulary, merges=[("▁", "a")])
-    config = M2M100Config(vocab_size=len(nllb), decoder_start_token_id=2, **size("d_model"))
-    save(M2M100ForConditionalGeneration, config, nllb, folder / "nllb")
+    save_tiny_translators(folder)
     return folder
-
-
-def size(width: str) -> dict[str, Any]:
-    return {
-        width: 16, "encoder_layers": 1, "decoder_layers": 1, "encoder_attention_heads": 2,
-        "decoder_attention_heads": 2, "encoder_ffn_dim": 16, "decoder_ffn_dim": 16,
-        "max_position_embeddings": 40, "init_std": 1.0,
-    }  # fmt: skip
-
-
-def write(path: Path, content: object) -> None:
-    path.write_text(json.dumps(content), encoding="utf-8")
-
-
-def save(kind: Callable[..., Any], config: Any, tokenizer: Any, folder: Path) -> None:
-    torch.manual_seed(1)
-    kind(config).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
 
 
 def translator(folder: Path, **settings: Any) -> Translator:

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from polyglance.cli.features import export_precomp, prepare_features, told
+from polyglance.cli.translation import translate
 
 app = typer.Typer(
     help="Make manifests from published formats, and inspect them.", no_args_is_help=True
@@ -200,6 +201,7 @@ def inspect(
 
 
 app.command("export-precomp")(export_precomp)
+app.command()(translate)
 
 
 def _refuse_unread(format_: Format, given: list[str]) -> None:

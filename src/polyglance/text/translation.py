@@ -55,7 +55,8 @@ class Translator:
         source_code: what the model calls the source, where that does not follow from the tag.
         target_code: likewise.
         beams: of the search.
-        max_length: tokens of a text and of its translation; what goes beyond is cut.
+        max_length: tokens of a text and of its translation, as far as the model has positions;
+            what goes beyond is cut.
         memory: JSON Lines file of what has been translated, or ``None`` to keep nothing. One file
             belongs to one :attr:`fingerprint`; several processes may write to it.
 
@@ -78,7 +79,9 @@ class Translator:
     ) -> None:
         self._model, self._tokenizer = model, tokenizer
         self._model.train(False)
-        self._beams, self._max_length, self._memory = beams, max_length, memory
+        positions = getattr(model.config, "max_position_embeddings", max_length)
+        self._max_length = min(max_length, positions)
+        self._beams, self._memory = beams, memory
         self._model.generation_config.max_length = None  # ours counts
         into = self._language(target, target_code)
         self._before = [] if into is None else [self._id(into)]
