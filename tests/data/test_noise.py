@@ -82,6 +82,8 @@ def test_noise_depends_on_picture_caption_and_seed_alone() -> None:
     part = {name: MANY[name] for name in list(MANY)[50:60]}
     assert noisy(part, **rates) == {name: whole[name] for name in part}
     assert noisy(MANY, seed=1, **rates) != whole
+    noise = Noise(NoiseRates(**rates), spans=word_spans)
+    assert noise.add(MANY, language="en", engine="en-x-other") != whole
 
 
 def test_a_sentence_never_vanishes() -> None:

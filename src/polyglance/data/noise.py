@@ -1,7 +1,7 @@
 """Translations made worse at stated rates, for languages in which no real engine's are at hand.
 
 Three mistakes, each decided by a random number of its own that depends on nothing but the seed, the
-picture and the caption: a mistake made at one rate is made at every higher rate. So curves over
+picture, the engine and the caption: a mistake made at one rate is made at every higher rate. So curves over
 rates compare the same sentences, and differ by what the noise does and not by luck.
 
 The three kinds and their rates are ours; real engines err otherwise (they name the wrong thing, and
@@ -63,7 +63,7 @@ class Noise:
     seed: int = 0
 
     def add(
-        self, sentences: Mapping[str, Sequence[str]], *, language: str
+        self, sentences: Mapping[str, Sequence[str]], *, language: str, engine: str = ""
     ) -> dict[str, tuple[str, ...]]:
         """Sentences with mistakes.
 
@@ -71,6 +71,7 @@ class Noise:
             sentences: picture's id → its sentences. A wrong sentence comes from another of these
                 pictures, so that which one depends on them all; of one picture alone none is wrong.
             language: BCP-47 tag of the sentences.
+            engine: that made them; each errs in its own places.
 
         Returns:
             Picture's id → as many sentences, none empty.
@@ -81,7 +82,7 @@ class Noise:
         for place, (name, own) in enumerate(sentences.items()):
             changed = []
             for row, sentence in enumerate(own):
-                random = _random(self.seed, name, row)
+                random = _random(self.seed, engine, name, row)
                 is_wrong, whose, which = random.random(3)
                 if is_wrong < self.rates.wrong and len(names) > 1:
                     other = sentences[names[_another(place, whose, len(names))]]
@@ -126,8 +127,8 @@ def _another(place: int, chance: float, count: int) -> int:
     return other + (other >= place)
 
 
-def _random(seed: int, name: str, row: int) -> np.random.Generator:
+def _random(seed: int, engine: str, name: str, row: int) -> np.random.Generator:
     import numpy as np
 
-    digest = hashlib.sha256(f"{seed}\n{row}\n{name}".encode()).digest()
+    digest = hashlib.sha256(f"{seed}\n{engine}\n{row}\n{name}".encode()).digest()
     return np.random.default_rng(int.from_bytes(digest[:8], "little"))

@@ -113,7 +113,10 @@ def machine_translations(
         }
         if not found:
             raise _no_translations(records, source, engine)
-        targets = found if noise is None else noise.add(found, language=target)
+        if noise is None:
+            targets: Mapping[str, Sequence[str]] = found
+        else:
+            targets = noise.add(found, language=target, engine=engine)
         tag = (back or {}).get(engine, "")
         for record, of_picture in zip(records, pairs, strict=True):
             if record.id in targets:
