@@ -2,7 +2,12 @@
 
 import pytest
 
-from polyglance.data.language import is_language_tag, is_machine_translated, primary_language
+from polyglance.data.language import (
+    is_language_tag,
+    is_machine_translated,
+    primary_language,
+    writes_spaces,
+)
 
 
 @pytest.mark.parametrize(
@@ -23,6 +28,14 @@ def test_what_is_no_tag_is_refused(tag: str) -> None:
 def test_primary_language() -> None:
     assert primary_language("zh-baidu") == "zh"
     assert primary_language("NO") == "no"
+
+
+def test_languages_without_spaces() -> None:
+    assert [tag for tag in ("zh-Hant", "ja", "en", "ko", "th") if not writes_spaces(tag)] == [
+        "zh-Hant",
+        "ja",
+        "th",
+    ]
 
 
 def test_engines_mark_machine_translation() -> None:

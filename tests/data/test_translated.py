@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from itertools import islice
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from polyglance.data.batch import Batch, Translated
 from polyglance.data.dataset import Pictures, TensorSource, assemble, stream
+from polyglance.data.manifest import read_manifest
 from polyglance.data.noise import Noise, NoiseRates
 from polyglance.data.record import Record
 from polyglance.data.sampler import CaptionSampler, Pick
@@ -245,3 +247,23 @@ def test_what_is_missing_is_named() -> None:
     short = Record(id="p9", captions={"en": ("a", "b")}, machine_translated={"zh-baidu": ("甲",)})
     with pytest.raises(ConfigError, match=r"'p9' has 2 captions in 'en' and 1 translations"):
         translations([*records, short])
+
+
+@pytest.mark.flickr8k
+def test_every_english_caption_of_flickr8k_has_its_two_translations(flickr8k: Path) -> None:
+    records = read_manifest(flickr8k / "val.jsonl")
+    captions = translations(records, engines=["zh-baidu", "zh-google"])
+    assert [len(pairs["zh-baidu"]) for pairs in captions.pairs] == [5] * 1000
+    assert [len(pairs["zh-google"]) for pairs in captions.pairs] == [5] * 1000
+    noise = Noise(NoiseRates(drop=0.2, swap=0.2, wrong=0.2), spans=word_spans)
+    noisy = translations(records, noise=noise)
+    pairs = zip(captions.pairs, noisy.pairs, strict=True)
+    targets = [
+        (one.target, other.target)
+        for before, after in pairs
+        for one, other in zip(before["zh-baidu"], after["zh-baidu"], strict=True)
+    ]
+    assert 0.75 < sum(map(len, (new for _, new in targets))) / sum(
+        len(old) for old, _ in targets
+    ) < 0.85  # fmt: skip
+    assert sum(old == new for old, new in targets) < 500

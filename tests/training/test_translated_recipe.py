@@ -75,6 +75,8 @@ def test_any_dual_encoder_learns_from_translations_and_is_measured_on_people(
     assert Retriever.load(folder / "model").languages == ("de", "en")
     assert {"quadrat", "platz", "square"} <= words(folder)
     assert "menschlich" not in words(folder)  # nobody's German is at hand in this setting
+    card = (folder / "model" / "card.md").read_text(encoding="utf-8")
+    assert "captions in de were trained on: machines translated (de-x-one, de-x-two)." in card
     measured = [line for line in read_log(folder / "log.jsonl") if "languages" in line]
     assert set(measured[-1]["languages"]) == {"de", "en"}
     assert measured[-1]["languages"]["de"]["rsum"] > 0
@@ -87,6 +89,7 @@ def test_the_ceiling_reads_what_people_wrote(squares: Path) -> None:
     train(load_recipe(squares, [*overrides, *steps]), folder, show_progress=False)
     assert "menschlich" in words(folder)
     assert "quadrat" not in words(folder)
+    assert "machines" not in (folder / "model" / "card.md").read_text(encoding="utf-8")
 
 
 def test_noise_and_back_translations_are_named_by_recipes() -> None:

@@ -19,6 +19,13 @@ def model_card(recipe: Recipe, languages: Sequence[str], report: Report | None) 
         f" in {', '.join(languages)}; seed {recipe.training.seed}.",
         "",
     ]
+    if (translated := recipe.data.translated) is not None and not translated.human:
+        noise = " with simulated noise" if translated.noise else ""
+        lines += [
+            f"Nobody's captions in {translated.target} were trained on: machines translated "
+            f"({', '.join(translated.engines)}){noise}.",
+            "",
+        ]
     if recipe.data.zero_shot:
         lines += [f"Never trained on: {', '.join(recipe.data.zero_shot)}.", ""]
     if report is None:
