@@ -159,6 +159,8 @@ def test_a_teacher_without_words_aligns_none(monkeypatch: pytest.MonkeyPatch) ->
     terms = system.training_step(batch())
     assert set(terms) == {"source", "target", "relations"}
     assert gradient_reaches(terms["relations"], system.text)
+    with pytest.raises(ConfigError, match="set dimension = 512"):  # as the student, it has to fit
+        built(tiny(CL2CMConfig, text=frozen))
     learned = built(tiny(CL2CMConfig, teacher=SentenceTextConfig(), word_weight=0.0))
     terms = learned.training_step(batch())
     assert gradient_reaches(terms["sentences"], learned.parts()["teacher"])

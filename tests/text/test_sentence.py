@@ -47,6 +47,14 @@ def test_rows_are_those_of_the_encoder_in_order() -> None:
         assert torch.equal(prepare(encoder, texts), torch.from_numpy(embedder.embed(texts)))
 
 
+def test_without_a_head_the_rows_are_the_embeddings() -> None:
+    embedder = CountingEmbedder()
+    encoder = SentenceTextEncoder(encoder=embedder, head=None)
+    found = encoder(encoder.prepare(["a", "b"], ["en", "de"])).embedding
+    assert torch.equal(found, torch.from_numpy(embedder.embed(["a", "b"])))
+    assert (encoder.dimension, encoder.parts(), encoder.state_dict()) == (16, {}, {})
+
+
 def test_a_text_is_embedded_once() -> None:
     encoder, embedder = build()
     for texts in (["a", "b", "a"], ["b", "c"], ["c", "a"]):

@@ -82,13 +82,7 @@ class SingleStream(nn.Module):
         Returns:
             (n, length, width).
         """
-        own = self.embed_words(tokens) if words is None else words
-        return (
-            at_least_float32(own)
-            + functional.embedding(tokens.positions, self.trunk.positions)
-            + functional.embedding(tokens.segments, self.trunk.segments)
-            + functional.embedding(tokens.languages, self.languages)
-        )
+        return summed(self.trunk, tokens, self.languages, words=words)
 
     def embed_regions(
         self, regions: DescribedRegions, *, hidden: Tensor | None = None
@@ -132,3 +126,26 @@ class SingleStream(nn.Module):
         here, next_one = functional.embedding(places, self.trunk.positions)  # (n, width) each
         at_regions = here + segment + self.region_word
         return images.vectors + at_regions[:, None], (next_one + segment + self.end_word)[:, None]
+
+
+def summed(
+    trunk: Trunk, tokens: Tokens, languages: Tensor, *, words: Tensor | None = None
+) -> Tensor:
+    """What a transformer reads of texts: word + position + segment + language.
+
+    Args:
+        trunk: whose tables of words, positions and segments count.
+        tokens: (n, length).
+        languages: (languages, width).
+        words: (n, length, width), in the place of the tokens' own vectors.
+
+    Returns:
+        (n, length, width), before any normalisation.
+    """
+    own = trunk.words(tokens.ids) if words is None else words
+    return (
+        at_least_float32(own)
+        + functional.embedding(tokens.positions, trunk.positions)
+        + functional.embedding(tokens.segments, trunk.segments)
+        + functional.embedding(tokens.languages, languages)
+    )

@@ -141,7 +141,7 @@ def load_changed(folder: Path, config: SystemConfig) -> Changed:
     """
     folder = Path(folder)
     system, kept = _build(config, read_config(folder)["towers"], folder)
-    missing, unused = _load(system, _read_weights(folder), folder)
+    missing, unused = _load(system, read_weights(folder), folder)
     system.towers = kept
     fresh = [name for name in missing if not name.startswith(_prefixes(kept))]
     return Changed(system, tuple(fresh), tuple(unused))
@@ -221,7 +221,7 @@ def _prefixes(kept: Mapping[str, Tower]) -> tuple[str, ...]:
 
 
 def _fill(system: System, kept: dict[str, Tower], folder: Path) -> None:
-    missing, unexpected = _load(system, _read_weights(folder), folder)
+    missing, unexpected = _load(system, read_weights(folder), folder)
     missing = [name for name in missing if not name.startswith(_prefixes(kept))]
     if missing or unexpected:
         raise ModelError(
@@ -230,7 +230,12 @@ def _fill(system: System, kept: dict[str, Tower], folder: Path) -> None:
         )
 
 
-def _read_weights(folder: Path) -> dict[str, Tensor]:
+def read_weights(folder: Path) -> dict[str, Tensor]:
+    """A checkpoint's own weights by name.
+
+    Raises:
+        ModelError: the file is damaged.
+    """
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 

@@ -9,12 +9,18 @@ from typing import TYPE_CHECKING
 from polyglance.errors import ConfigError, ModelError
 from polyglance.systems.builders.text import trained_tokenizer
 from polyglance.systems.builders.words import WordBuilder
-from polyglance.systems.config import SingleStreamConfig, TrunkConfig, WordTableConfig
+from polyglance.systems.config import (
+    SingleStreamConfig,
+    StreamTextConfig,
+    TrunkConfig,
+    WordTableConfig,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from polyglance.single_stream.stream import SingleStream
+    from polyglance.single_stream.text_encoder import StreamTextEncoder
     from polyglance.single_stream.tokens import PairTokenizer
     from polyglance.single_stream.trunk import Trunk
     from polyglance.text.tokenizer import Tokenizer
@@ -63,6 +69,79 @@ def build_single_stream(
         scale=scale,
     )
     return SingleStream(trunk=trunk, visual=visual, languages=len(pairs.languages)), pairs
+
+
+def build_stream_text_encoder(
+    config: StreamTextConfig, *, dimension: int, folder: Path | None = None
+) -> StreamTextEncoder:
+    """A text encoder of a pretrained single-stream model's transformer.
+
+    Args:
+        config: names the model to start from.
+        dimension: of the joint space.
+        folder: a checkpoint of the encoder itself; weights are then not read.
+
+    Raises:
+        ConfigError: what is there is another system's checkpoint.
+        ModelError: it is no checkpoint, or is damaged.
+    """
+    from polyglance.heads import ProjectionHead
+    from polyglance.single_stream.text_encoder import StreamTextEncoder
+    from polyglance.single_stream.tokens import PairTokenizer
+
+    place = config.start if folder is None else folder
+    stream = _stream_of(config.start) if folder is None else _stream_in(folder)
+    tokenizer = _tokenizer(stream.trunk, (), place)
+    trunk = _trunk(stream.trunk, tokenizer, place)
+    encoder = StreamTextEncoder(
+        trunk=trunk,
+        tokenizer=PairTokenizer(
+            tokenizer=tokenizer, languages=stream.languages, max_length=stream.trunk.max_length
+        ),
+        head=ProjectionHead(input_dimension=trunk.width, dimension=dimension),
+        pooling=config.pooling,
+        described=stream.model_dump(mode="json"),
+    )
+    if folder is None:
+        _fill_from(encoder, config.start)
+    return encoder
+
+
+def _stream_of(start: Path) -> SingleStreamConfig:
+    """What the stream of a model of system ``fei`` was built from."""
+    from polyglance.systems.checkpoint import read_config
+
+    model = read_config(start)["model"]
+    if model.get("system") != "fei":
+        raise ConfigError(
+            f'text.start: {start} is a model of system {model.get("system")!r}; a pretrained "fei" '
+            "has the transformer to start from"
+        )
+    return SingleStreamConfig.model_validate(model["stream"])
+
+
+def _stream_in(folder: Path) -> SingleStreamConfig:
+    """What the stream of a checkpoint's text encoder was built from."""
+    from polyglance.single_stream.text_encoder import FILE_NAME
+
+    path = folder / FILE_NAME
+    try:
+        return SingleStreamConfig.model_validate_json(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError(
+            f"{path} cannot be read ({error}); copy the checkpoint's folder whole"
+        ) from None
+
+
+def _fill_from(encoder: StreamTextEncoder, start: Path) -> None:
+    """Take over the stream's weights; the head stays as it is."""
+    from polyglance.systems.checkpoint import read_weights
+
+    wanted = {name for name in encoder.state_dict() if name.startswith("stream.")}
+    weights = {name: each for name, each in read_weights(start).items() if name in wanted}
+    if lost := sorted(wanted - weights.keys()):
+        raise ModelError(f"{start} lacks the weights {', '.join(lost[:3])}; copy it there anew")
+    encoder.load_state_dict(weights, strict=False)
 
 
 def _tokenizer(

@@ -15,6 +15,7 @@ from polyglance.systems.config import (
     RecurrentTextConfig,
     SentenceTextConfig,
     SRUConfig,
+    StreamTextConfig,
     TextConfig,
     TokenizerConfig,
     TransformerTextConfig,
@@ -50,6 +51,10 @@ def build_text_encoder(
             return _frozen_transformer_encoder(config, dimension, folder), {}
         case TransformerTextConfig():
             return _transformer_encoder(config, dimension, training_texts, folder), {}
+        case StreamTextConfig():
+            from polyglance.systems.builders.single_stream import build_stream_text_encoder
+
+            return build_stream_text_encoder(config, dimension=dimension, folder=folder), {}
         case _:
             assert_never(config)
 

@@ -223,7 +223,24 @@ class TransformerTextConfig(Part):
     dropout: Probability = 0.1
 
 
+class StreamTextConfig(Part):
+    """The transformer of a pretrained single-stream model, over texts alone.
+
+    Attributes:
+        start: checkpoint of a model of system ``fei``, whose weights to start from.
+        pooling: the state of the first token, or the mean of all.
+    """
+
+    kind: Literal["stream"] = "stream"
+    start: RecipePath
+    pooling: Literal["first", "mean"] = "mean"
+
+
 TextConfig = Annotated[
-    SentenceTextConfig | RecurrentTextConfig | FrozenTransformerTextConfig | TransformerTextConfig,
+    SentenceTextConfig
+    | RecurrentTextConfig
+    | FrozenTransformerTextConfig
+    | TransformerTextConfig
+    | StreamTextConfig,
     Field(discriminator="kind"),
 ]
