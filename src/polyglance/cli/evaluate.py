@@ -11,6 +11,7 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from polyglance.evaluation.fusion import Fusion
     from polyglance.evaluation.results import Report
 
 SKIPPED_SHOWN = 20
@@ -90,6 +91,17 @@ def evaluate(
         Path | None,
         typer.Option(metavar="FOLDER", help="As --features, for the second model."),
     ] = None,
+    fuse: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="TAG=TRANSLATIONS",
+            help="Ask each caption together with its machine translation, such as zh=en-x-opus, to "
+            "compare with numbers published so; may be repeated.",
+        ),
+    ] = None,
+    fuse_weight: Annotated[
+        float, typer.Option(min=0, max=1, help="Of the captions' own scores.")
+    ] = 0.5,
 ) -> None:
     """Measure a model on captioned pictures: recall per language, the mean and the worst.
 
@@ -99,6 +111,7 @@ def evaluate(
 
     _check_outputs(json, report, clip_benchmark)
     _check_reranking(rerank, rerank_weight, rerank_features)
+    fusion = _fusion(fuse or [], fuse_weight, rerank)
     from polyglance.data.manifest import read_manifest
 
     records = read_manifest(manifest)
@@ -134,7 +147,7 @@ def evaluate(
         "show_progress": True,
     }
     if reranker is None:
-        measured = evaluate_retriever(retriever, records, **asked)
+        measured = evaluate_retriever(retriever, records, fusion=fusion, **asked)
     else:
         second = reranker.encoder.system
         stored = None if rerank_features is None else open_features(second, rerank_features)
@@ -171,6 +184,24 @@ def _check_reranking(rerank: str | None, weight: float, features: Path | None) -
         raise ConfigError(f"{option}: without --rerank there is no second model")
     if not isfinite(weight):
         raise ConfigError(f"--rerank-weight {weight}: give a number, such as 0.5")
+
+
+def _fusion(pairs: list[str], weight: float, rerank: str | None) -> Fusion | None:
+    """What is to be fused; a mistake is told before minutes of measuring."""
+    from polyglance.errors import ConfigError
+
+    if not pairs:
+        return None
+    if rerank is not None:
+        raise ConfigError("--fuse and --rerank: two ways to order results; give one")
+    if wrong := [pair for pair in pairs if not all(pair.partition("="))]:
+        raise ConfigError(
+            f"--fuse {wrong[0]}: write the captions' language and the tag of their translations, "
+            "such as zh=en-x-opus"
+        )
+    from polyglance.evaluation.fusion import Fusion
+
+    return Fusion(dict(pair.split("=", 1) for pair in pairs), weight)
 
 
 def _print(report: Report) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polyglance.data.ahead import decoded_batches
+from polyglance.data.language import primary_language
 from polyglance.data.views import View, feature_key
 from polyglance.errors import ConfigError, PictureError
 from polyglance.evaluation.encoded import Encoded, Scorer
@@ -161,6 +162,48 @@ def encode_parallel(
         what="translations",
         show_progress=show_progress,
     )
+
+
+def encode_translated(
+    encoder: Encoder, records: Sequence[Record], language: str, tag: str, *, show_progress: bool
+) -> EncodedTexts:
+    """What machines made of all captions in a language, in the order of :func:`encode_captions`.
+
+    Args:
+        encoder: the model.
+        records: with captions in the language.
+        language: of the captions.
+        tag: under ``machine_translated``, such as ``en-x-opus``.
+        show_progress: on standard error.
+
+    Raises:
+        ConfigError: a caption has no such translation.
+    """
+    for record in records:
+        captions, translations = record.captions.get(language, ()), _translations(record, tag)
+        if len(captions) != len(translations) and captions:
+            raise ConfigError(
+                f"picture {record.id!r} has {len(captions)} captions in {language!r} and "
+                f"{len(translations)} translations {tag!r} of them; add them with `polyglance data "
+                f"translate --source {language} --as {tag}`"
+            )
+    described = [
+        (record.id, text)
+        for record in records
+        if record.captions.get(language)
+        for text in _translations(record, tag)
+    ]
+    encoded = _encode(
+        encoder,
+        {primary_language(tag): described},
+        what="translations",
+        show_progress=show_progress,
+    )
+    return encoded[primary_language(tag)]
+
+
+def _translations(record: Record, tag: str) -> Sequence[str]:
+    return record.machine_translated.get(tag, ())
 
 
 def chosen_languages(records: Sequence[Record], wanted: Sequence[str] | None) -> list[str]:

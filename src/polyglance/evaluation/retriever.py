@@ -19,6 +19,7 @@ from polyglance.evaluation.encoding import (
     encode_parallel,
     encode_pictures,
 )
+from polyglance.evaluation.fusion import Fusion, with_translations
 from polyglance.evaluation.protocol import Scored, Texts, evaluate_scores
 from polyglance.evaluation.results import Gallery, Report
 from polyglance.progress import track
@@ -40,6 +41,7 @@ def evaluate_retriever(
     seed: int = 0,
     manifest: str = "",
     features: FeatureStore | None = None,
+    fusion: Fusion | None = None,
     show_progress: bool = False,
 ) -> Report:
     """Measure how well a model finds these pictures by their captions, and the captions by them.
@@ -57,10 +59,12 @@ def evaluate_retriever(
         seed: of the bootstrap.
         manifest: told in the report.
         features: read in place of the pictures.
+        fusion: of captions with their machine translations, for comparing with published numbers.
         show_progress: on standard error.
 
     Raises:
-        ConfigError: a language has no captions, or there are fewer pictures than folds.
+        ConfigError: a language has no captions, there are fewer pictures than folds, or a caption
+            lacks the translation that it is to be fused with.
         PictureError: not one picture can be read.
     """
     chosen = chosen_languages(records, languages)
@@ -80,9 +84,12 @@ def evaluate_retriever(
     parallel = {}
     if retriever.system.is_inner_product:  # else texts cannot be compared with texts
         parallel = encode_parallel(retriever, pictures.records, wanted, show_progress=show_progress)
+    scored = _compared(retriever, pictures, captions, show_progress)
+    if fusion is not None:
+        scored = with_translations(retriever, pictures, scored, fusion, show_progress=show_progress)
     report = evaluate_scores(
         [record.id for record in pictures.records],
-        _compared(retriever, pictures, captions, show_progress),
+        scored,
         parallel={
             tag: Texts(some.texts.embeddings, some.image_ids) for tag, some in parallel.items()
         },
@@ -100,7 +107,7 @@ def evaluate_retriever(
         fingerprint=retriever.fingerprint,
         manifest=manifest,
         skipped=pictures.skipped,
-        warnings=warnings,
+        warnings=(*warnings, *([] if fusion is None else fusion.told())),
     )
 
 

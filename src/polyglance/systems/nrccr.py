@@ -22,7 +22,7 @@ summed over dimensions here, since ours are of unit vectors, and averaged over p
 In the paper texts are read by multilingual BERT, whose last layers learn, and one more layer; v is
 a vector of a ResNet-152 or CLIP. Any encoders do here whose texts have words. All vectors that are
 compared have unit length. At test time the published numbers fuse two matrices of scores
-(:func:`~polyglance.matching.fusion.fused_scores`), for which queries have to be translated.
+(:mod:`polyglance.evaluation.fusion`), for which queries have to be translated.
 """
 
 from __future__ import annotations
