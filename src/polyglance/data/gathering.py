@@ -120,7 +120,7 @@ class _AllGather(torch.autograd.Function):
         return torch.stack(each)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         """(processes, ...) → (...)."""
         total = gradient.clone(memory_format=torch.contiguous_format)
         distributed.all_reduce(total, group=ctx.group)

@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
+import torch
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import checkpoint
 
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
 
     from polyglance.systems.base import System
 
-P, R = ParamSpec("P"), TypeVar("R")
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 def computed_twice(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
@@ -40,7 +42,7 @@ def encode_images(system: System, images: Tensor) -> Features:
     size = system.chunk_size
     if size is None or len(images) <= size:
         return system.encode_images(images)
-    chunks = images.split(size)
+    chunks = torch.split(images, size)
     return joined([computed_twice(system.encode_images, chunk) for chunk in chunks])
 
 

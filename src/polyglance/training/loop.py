@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
-from torch import nn
 
 from polyglance.data.dataset import PictureSource, stream
 from polyglance.data.gathering import Gatherer
@@ -30,6 +29,7 @@ from polyglance.training.ranks import Ranks
 from polyglance.training.schedules import learning_rate_factor
 from polyglance.training.signals import StopRequest, stop_request
 from polyglance.training.state import Progress, RunState
+from polyglance.training.step import Given, TrainingStep
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -61,33 +61,6 @@ class Outcome:
 
     progress: Progress
     signal: int | None
-
-
-class _Given:
-    """A batch on its way through Fabric and DDP, which would take apart what they know.
-
-    Args:
-        batch: of this process.
-    """
-
-    def __init__(self, batch: Batch) -> None:
-        self.batch = batch
-
-
-class _Step(nn.Module):
-    """The training step as the forward pass of a module, which is what Fabric and DDP look at.
-
-    Args:
-        system: whose step.
-    """
-
-    def __init__(self, system: System) -> None:
-        super().__init__()
-        self.system = system
-
-    def forward(self, given: _Given) -> dict[str, Tensor]:
-        """Named terms of the loss."""
-        return self.system.training_step(given.batch)
 
 
 class Trainer:
@@ -146,7 +119,8 @@ class Trainer:
         """Train to the end, or until asked to stop; goes on from the folder's checkpoint.
 
         Raises:
-            TrainingError: the loss is no longer finite, or another process trains in the folder.
+            TrainingError: the loss is no longer finite, another process trains in the folder, or
+                the processes of this run do not see the same folder.
             ModelError: the checkpoint is damaged.
             ConfigError: the data have changed since the checkpoint.
         """
@@ -154,6 +128,7 @@ class Trainer:
         with only_writer(self._folder, TrainingError) if first else nullcontext():
             self._state = RunState(self._folder, system=self._system, phases=self._config.phases)
             self._resuming = self._find_checkpoint()
+            self._refuse_unless_agreed()
             if not self._resuming:
                 self._seed()
             if first:
@@ -168,6 +143,7 @@ class Trainer:
                 signal = self._run_phase()
             self._system.gatherer, self._system.chunk_size = Gatherer(), None
             self._system.to("cpu")  # where whatever reads pictures next expects it
+            self._ranks.wait()  # until the checkpoint is written
             self._tell("end", finished=self.progress.finished)
             if self._log is not None:
                 self._log.close()
@@ -176,6 +152,15 @@ class Trainer:
     def load_best(self) -> None:
         """Give the system the best weights, or where none were measured, the last."""
         self._state.load_best()
+
+    def _refuse_unless_agreed(self) -> None:
+        """All processes must go on from one and the same checkpoint."""
+        steps = self._ranks.everybodys(self.progress.step)
+        if len({*steps}) > 1:
+            raise TrainingError(
+                f"{self._folder}: the processes of this run find checkpoints of the steps "
+                f"{', '.join(map(str, steps))} there; name a folder that all machines share"
+            )
 
     def _seed(self) -> None:
         """A seed for each process, of which the first has the run's."""
@@ -243,7 +228,7 @@ class Trainer:
         stop: StopRequest,
     ) -> None:
         at = self.progress
-        model, fabric_optimizer = self._fabric.setup(_Step(self._system), optimizer)
+        model, fabric_optimizer = self._fabric.setup(TrainingStep(self._system), optimizer)
         set_training_mode(self._system, phase.frozen)
         if self._system.chunk_size is not None:
             check_chunks(self._system)
@@ -289,7 +274,7 @@ class Trainer:
 
     def _step(self, model: Any, optimizer: Any, batch: Batch) -> dict[str, float]:
         """One step of the optimiser; returns what to log."""
-        terms: dict[str, Tensor] = model(_Given(batch))
+        terms: dict[str, Tensor] = model(Given(batch))
         each = torch.stack(list(terms.values()))  # (terms,)
         loss = each.sum()
         told = torch.cat([loss[None], each]).tolist()  # one wait for the device, not one a term

@@ -7,6 +7,7 @@ variables, or by finding that ``torchrun``, ``fabric run`` or SLURM has started 
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
 import sys
@@ -15,11 +16,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import torch
 from lightning_fabric import Fabric
-from lightning_fabric.strategies import DDPStrategy
+from lightning_fabric.strategies.ddp import DDPStrategy
 from torch import distributed
 
 from polyglance.data.gathering import Gatherer, RankGatherer
@@ -66,7 +67,7 @@ class Ranks:
             strategy = DDPStrategy(
                 find_unused_parameters=True, broadcast_buffers=False, timeout=PATIENCE
             )
-            warnings.filterwarnings("ignore", "find_unused_parameters=True was specified")
+            warnings.filterwarnings("ignore", "`broadcast_buffers` is deprecated")
         self.fabric = Fabric(
             accelerator=accelerator,
             devices=devices,
@@ -139,26 +140,23 @@ class Ranks:
         """
         try:
             yield
-        except PolyglanceError as error:
-            self._tell(error)
-            raise
-        except RuntimeError as error:
-            if self.world_size > 1 and _is_of_a_collective(error):
-                raise TrainingError(
-                    f"process {self.rank} stopped, since {self._told()}; the last checkpoint is "
-                    "whole, so mend the cause and run the same command again"
-                ) from None
-            self._tell(error)
-            raise
         except Exception as error:
-            self._tell(error)
+            if self.world_size > 1:
+                why = self._told() if _is_of_a_collective(error) else None
+                if why is None:
+                    _store().set(FAILURE, f"process {self.rank} failed: {error}")
+                # Connections are closed now, so that nobody waits for this process any longer; what
+                # is left of them would wait in their destructors, behind all that Python does.
+                distributed.distributed_c10d._abort_process_group()
+                atexit.register(_end, 2 if isinstance(error, PolyglanceError) or why else 1)
+                if why is not None:
+                    raise TrainingError(
+                        f"process {self.rank} stopped, since {why}; the last checkpoint is whole, "
+                        "so mend the cause and run the same command again"
+                    ) from None
             raise
         if self.world_size > 1:
             distributed.destroy_process_group()
-
-    def _tell(self, error: Exception) -> None:
-        if self.world_size > 1 and self.fabric.strategy.root_device is not None:
-            _store().set(FAILURE, f"process {self.rank} failed: {error}")
 
     def _told(self) -> str:
         """What has become of the others, as far as it can be known."""
@@ -209,12 +207,20 @@ def _refuse_unless_startable() -> None:
     )
 
 
-def _store() -> distributed.Store:
+def _end(code: int) -> None:
+    """End this process at once."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def _store() -> Any:
     """Where processes leave notes for one another."""
-    store: distributed.Store = distributed.distributed_c10d._get_default_store()
-    return store
+    return distributed.distributed_c10d._get_default_store()
 
 
-def _is_of_a_collective(error: RuntimeError) -> bool:
+def _is_of_a_collective(error: Exception) -> bool:
     """Whether it was raised because another process did not answer."""
+    if isinstance(error, PolyglanceError) or not isinstance(error, RuntimeError):
+        return False
     return isinstance(error, distributed.DistError) or "gloo" in str(error).lower()
