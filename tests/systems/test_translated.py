@@ -199,3 +199,15 @@ def test_keeping_words_changes_no_embedding_and_does_not_last(keys: dict[str, An
     assert with_words.tokens is not None
     assert without.tokens is None
     assert not text.keep_tokens
+
+
+@every_system
+def test_half_precision_gives_nearly_the_same_loss(system: type[Config]) -> None:
+    learner = built(tiny(system)).eval()
+    terms = learner.training_step(batch(back=True))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        rounded = learner.training_step(batch(back=True))
+    for name, term in terms.items():
+        torch.testing.assert_close(rounded[name].float(), term, rtol=0.05, atol=0.02)
+    torch.stack([*rounded.values()]).sum().backward()
+    assert all(p.grad is None or torch.isfinite(p.grad).all() for p in learner.parameters())
