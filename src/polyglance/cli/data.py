@@ -23,6 +23,7 @@ class Format(StrEnum):
     ``precomp``.
     """
 
+    BIGFILE = "bigfile"
     BOTTOM_UP = "bottom-up"
     CAPTION_LINES = "caption-lines"
     COCO = "coco"
@@ -30,12 +31,14 @@ class Format(StrEnum):
     FOLDER = "folder"
     KARPATHY = "karpathy"
     MULTI30K = "multi30k"
+    NPY = "npy"
     PRECOMP = "precomp"
     UNITER = "uniter"
+    VATEX = "vatex"
     XTD10 = "xtd10"
 
 
-_FEATURES = {Format.BOTTOM_UP, Format.PRECOMP, Format.UNITER}
+_FEATURES = {Format.BIGFILE, Format.BOTTOM_UP, Format.NPY, Format.PRECOMP, Format.UNITER}
 
 
 @app.command()
@@ -45,7 +48,8 @@ def prepare(
         list[Path],
         typer.Argument(
             metavar="SOURCE…",
-            help="Files, or for multi30k, xtd10, folder, precomp and uniter the folders.",
+            help="Files, or the folders of multi30k, xtd10, folder, precomp, uniter, npy and "
+            "bigfile.",
         ),
     ],
     output: Annotated[Path, typer.Option(help="The manifest to write: .jsonl or .parquet.")],
@@ -93,7 +97,7 @@ def prepare(
         Path | None,
         typer.Option(
             metavar="FOLDER",
-            help="For precomp, bottom-up and uniter: where the features go; beside the manifest, "
+            help="For files of features: where they go; beside the manifest, "
             "as its name with .features, if not given.",
         ),
     ] = None,
@@ -101,12 +105,14 @@ def prepare(
         Path | None,
         typer.Option(
             metavar="MANIFEST",
-            help="For bottom-up and uniter: the manifest with the captions of these pictures.",
+            help="For files of features without captions: the manifest that has these.",
         ),
     ] = None,
     regions: Annotated[
         int,
-        typer.Option(min=1, help="For bottom-up and uniter: regions kept of each picture."),
+        typer.Option(
+            min=1, help="For the same: regions kept of each picture, or frames of a video."
+        ),
     ] = 36,
 ) -> None:
     """Write a manifest from a published format.
@@ -114,8 +120,8 @@ def prepare(
     Paths in the manifest are relative to it, so it must lie above the pictures: beside their
     folder, say. An existing manifest is replaced when the new one is complete.
 
-    From precomp, bottom-up and uniter, files of features without pictures, also a feature store is
-    written, whose rows the manifest names; recipes read it as data.features.
+    From precomp, bottom-up, uniter, npy and bigfile, files of features without pictures, also a
+    feature store is written, whose rows the manifest names; recipes read it as data.features.
     """
     import warnings
 

@@ -53,7 +53,8 @@ def prepare_features(
     typer.echo(f"{store}: {stored.stored} pictures stored{there}; a row is {shape}")
     if stored.cut:
         typer.echo(
-            f"warning: {stored.cut} pictures have more than {regions} regions and keep the first; "
+            f"warning: {stored.cut} pictures have more than {regions} regions and keep the first "
+            "(frames of videos: evenly spaced ones); "
             "--regions keeps more, in a new --store",
             err=True,
         )

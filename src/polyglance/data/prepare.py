@@ -68,8 +68,8 @@ def prepare_manifest(
     if link:
         records = list(_linked(records, images_folder(sources, options), output))
     write_manifest(records, output)
-    images = [record.image for record in records if record.image is not None]
-    missing = tuple(image for image in images if not image.exists())
+    files = [record.file for record in records if record.file is not None]
+    missing = tuple(file for file in files if not file.exists())
     return Prepared(len(records), caption_counts(records), missing)
 
 
@@ -116,10 +116,11 @@ def _linked(records: Iterable[Record], images: Path, output: Path) -> Iterator[R
     link = root / _LINK
     _point(link, images)
     for record in records:
-        image = record.image
-        if image is not None and image.is_relative_to(images):
-            image = link / image.relative_to(images)
-        yield replace(record, image=image)
+        image, video = (
+            link / path.relative_to(images) if path and path.is_relative_to(images) else path
+            for path in (record.image, record.video)
+        )
+        yield replace(record, image=image, video=video)
 
 
 def _point(link: Path, images: Path) -> None:

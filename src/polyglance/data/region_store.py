@@ -36,7 +36,7 @@ class StoreReport:
     Attributes:
         stored: pictures written now.
         present: pictures that were there already.
-        cut: pictures with more regions than a row holds, of which the first are kept.
+        cut: pictures with more regions than a row holds; see :meth:`Regions.first`.
         shape: of a row of features.
     """
 
@@ -55,8 +55,8 @@ def store_regions(
         pictures: with features of one width; read once, in order.
         folder: of the stores.
         fingerprint: see :func:`sources_fingerprint`.
-        regions: of a row: pictures with more lose the last ones, those with fewer get rows of
-            zeros. ``None``: as many as the first picture has.
+        regions: of a row: pictures with more lose some, those with fewer get rows of zeros.
+            ``None``: as many as the first picture has.
 
     Raises:
         ManifestError: a picture's features are not finite or do not fit the others.
@@ -161,7 +161,7 @@ def _stacked(
                 f"picture {picture.image_id!r}: {what} are {array.shape}, those before {shape}"
             )
         with np.errstate(over="ignore"):
-            kept = array[: shape[0]]
+            kept = picture.first(array, shape[0])
             rows[row, : len(kept)] = kept
         if not np.isfinite(rows[row]).all():
             raise ManifestError(

@@ -1,4 +1,4 @@
-"""The regions of one picture, as region features come in files."""
+"""The regions of one picture, or the frames of one video, as their features come in files."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ class Regions:
         height: likewise.
         boxes: (regions, 4) left, top, right, bottom; ``None`` where the file has none.
         probabilities: (regions, classes) of the detector, or ``None``.
+        in_time: whether the rows are frames of a video in order: too many are thinned out evenly,
+            where of too many regions the first are kept.
     """
 
     image_id: str
@@ -28,6 +30,17 @@ class Regions:
     height: float = 1.0
     boxes: NDArray[Any] | None = None
     probabilities: NDArray[Any] | None = None
+    in_time: bool = False
+
+    def first(self, array: NDArray[Any], count: int) -> NDArray[Any]:
+        """At most ``count`` rows of an array that has a row a region, or a frame."""
+        import numpy as np
+
+        if not self.in_time or len(array) <= count:
+            return array[:count]
+        middles = (np.arange(count) + 0.5) * len(array) / count
+        kept: NDArray[Any] = array[middles.astype(np.intp)]  # (count, …)
+        return kept
 
     @property
     def relative_boxes(self) -> NDArray[Any] | None:

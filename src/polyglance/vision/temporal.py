@@ -138,7 +138,7 @@ class FramesEncoder(ImageEncoder):
             (batch, frames, channels), zeros where a frame is black.
         """
         clips = pixels[:, None] if pixels.dim() == 4 else pixels  # (batch, frames, 3, h, w)
-        there = clips.flatten(2).any(-1)  # (batch, frames)
+        there = clips.flatten(2).amax(-1) > 0  # (batch, frames)
         there[~there.any(1), 0] = True  # of a video that is black throughout, a frame
         shown = super().backbone_features(clips[there])  # (shown, channels)
         kept = shown.new_zeros(*there.shape, shown.shape[1])  # (batch, frames, channels)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from polyglance.data.region_files.bottom_up import read_bottom_up
+from polyglance.data.region_files.frames import read_bigfile, read_npy
 from polyglance.data.region_files.uniter import read_uniter
 from polyglance.data.regions import Regions
 
@@ -19,6 +20,8 @@ RegionReader = Callable[[Path], Iterator[Regions]]
 """Reads one source. Raises `ManifestError` for anything malformed."""
 
 REGION_READERS: dict[str, RegionReader] = {
+    "bigfile": read_bigfile,
     "bottom-up": read_bottom_up,
+    "npy": read_npy,
     "uniter": read_uniter,
 }
