@@ -7,9 +7,9 @@ source captions s and translations t::
 
     J = w_s · L(images, s) + w_d · mean ‖e(t) − sg[e(s)]‖²
 
-where sg takes no gradient. Squares are summed over dimensions, of vectors of unit length: the second
-term is 2 − 2 cos. In the papers the teacher is another network, trained before and standing still;
-here one encoder reads both languages, and the translations follow what the sources learn.
+where sg takes no gradient. Squares are summed over dimensions, of vectors of unit length, so that
+the second term is 2 − 2 cos. In the papers the teacher is another network, trained before and
+standing still; here one encoder reads both languages, and translations follow what sources learn.
 """
 
 from __future__ import annotations
