@@ -203,6 +203,24 @@ def test_ctrl_c_says_how_to_go_on(recipe: Path) -> None:
     assert not Path("runs/colours/model").exists()
 
 
+def test_one_command_trains_on_two_devices(recipe: Path) -> None:
+    phases = "--set=training.phases=[{steps = 4, frozen = ['image.backbone']}]"
+    Path("program.py").write_text(PROGRAM, "utf-8")  # further processes run it again
+    ended = subprocess.run(
+        [sys.executable, "program.py", str(recipe), phases, "--set=training.devices=2"],
+        check=False,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        timeout=170,
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.count("finished after 4 steps") == 1
+    assert read_log(Path("runs/colours/log.jsonl"))[0]["devices"] == "2 × cpu"
+    assert Retriever.load("runs/colours/model").languages == ("de", "en")
+    assert "was finished already after 4 steps" in run(recipe, phases)
+
+
 @pytest.mark.parametrize(
     ("override", "error", "message"),
     [

@@ -13,7 +13,7 @@ state of the first, so that dropout drops the same; DDP and mixed precision see 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -27,13 +27,12 @@ if TYPE_CHECKING:
 
     from polyglance.systems.base import System
 
-P = ParamSpec("P")
-R = TypeVar("R")
+Result = TypeVar("Result")
 
 
-def computed_twice(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+def computed_twice(function: Callable[..., Result], *args: Any) -> Result:
     """Call a function without keeping what its gradients need; they compute it anew."""
-    result: R = checkpoint(function, *args, use_reentrant=False, **kwargs)
+    result: Result = checkpoint(function, *args, use_reentrant=False)
     return result
 
 

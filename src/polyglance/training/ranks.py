@@ -141,7 +141,7 @@ class Ranks:
         try:
             yield
         except Exception as error:
-            if self.world_size > 1:
+            if distributed.is_initialized():
                 why = self._told() if _is_of_a_collective(error) else None
                 if why is None:
                     _store().set(FAILURE, f"process {self.rank} failed: {error}")
@@ -155,7 +155,11 @@ class Ranks:
                         "so mend the cause and run the same command again"
                     ) from None
             raise
-        if self.world_size > 1:
+        self.part()
+
+    def part(self) -> None:
+        """Go separate ways: from here on nobody waits for, or hears of, anybody."""
+        if self.world_size > 1 and distributed.is_initialized():
             distributed.destroy_process_group()
 
     def _told(self) -> str:

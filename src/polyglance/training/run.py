@@ -148,6 +148,7 @@ def _train(recipe: Recipe, folder: Path, ranks: Ranks, *, show_progress: bool) -
         show_progress=show_progress,
     )
     outcome = trainer.fit()
+    ranks.part()
     sources.tell_skipped()
     at = outcome.progress
     if at.finished and ranks.is_first:
