@@ -1,8 +1,8 @@
 """Translations made worse at stated rates, for languages in which no real engine's are at hand.
 
-Three mistakes, each decided by a random number of its own that depends on nothing but the seed, the
-picture, the engine and the caption: a mistake made at one rate is made at every higher rate. So curves over
-rates compare the same sentences, and differ by what the noise does and not by luck.
+Three mistakes, each decided by a random number of its own that depends on nothing but the seed,
+the picture, the engine and the caption: a mistake made at one rate is made at every higher rate.
+So curves over rates compare the same sentences, and differ by what the noise does and not by luck.
 
 The three kinds and their rates are ours; real engines err otherwise (they name the wrong thing, and
 always the same one), which is why real translations are the better test where they are to be had.
