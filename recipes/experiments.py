@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 from ledger import Ledger, Logged
 
@@ -45,6 +45,24 @@ class Setting:
     overrides: tuple[str, ...]
 
 
+class Runs(Protocol):
+    """What the command of a page asks of its experiment."""
+
+    @property
+    def name(self) -> str:
+        """Of the page."""
+
+    @property
+    def kind(self) -> type[Any]:
+        """Of what a run leaves in the ledger."""
+
+    def described(self, setting: Setting) -> dict[str, Any]:
+        """A setting's recipe as the ledger keeps it."""
+
+    def run(self, setting: Setting, output: Path) -> Any:
+        """Train one setting in a folder below ``output``, or go on with it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Experiment:
     """What all settings of a page share.
@@ -60,7 +78,7 @@ class Experiment:
     base: Path
     parts: Callable[[Any], dict[str, Any]]
     look: Callable[[Any], dict[str, float]]
-    kind: ClassVar[type] = Logged
+    kind: ClassVar[type[Any]] = Logged
 
     def overrides(self, setting: Setting) -> list[str]:
         """Of the base recipe, the name and the seed among them."""
@@ -141,7 +159,7 @@ def training_seconds(lines: Sequence[dict[str, Any]]) -> float:
 
 
 def main(
-    experiment: Experiment,
+    experiment: Runs,
     settings: Callable[[int], Sequence[Setting]],
     write_page: Callable[[Ledger, Path, int], None],
     arguments: Sequence[str] | None = None,
@@ -179,7 +197,7 @@ def main(
 
 
 def _train_all(
-    experiment: Experiment, ledger: Ledger, asked: Sequence[Setting], *, output: Path, jobs: int
+    experiment: Runs, ledger: Ledger, asked: Sequence[Setting], *, output: Path, jobs: int
 ) -> None:
     """Run what the ledger lacks."""
     missing = [

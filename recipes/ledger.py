@@ -79,12 +79,12 @@ class Ledger:
     def __init__(self, path: Path, kind: type[Any] = Logged) -> None:
         self.path, self.kind = path, kind
 
-    def __iter__(self) -> Iterator[Logged]:
+    def __iter__(self) -> Iterator[Any]:
         if self.path.exists():
             for line in self.path.read_text(encoding="utf-8").splitlines():
                 yield self.kind(**json.loads(line))
 
-    def add(self, run: Logged) -> None:
+    def add(self, run: Any) -> None:
         """Put a run in, in the place of any other with its table, name and seed."""
         kept = {other.key: other for other in self} | {run.key: run}
         lines = [json.dumps(_fields(kept[key]), ensure_ascii=False) for key in sorted(kept)]
@@ -97,7 +97,7 @@ class Ledger:
         """Whether that run is finished, by that very recipe."""
         return any(run.key == key and run.recipe == recipe for run in self)
 
-    def of(self, table: str, name: str | None = None) -> list[Logged]:
+    def of(self, table: str, name: str | None = None) -> list[Any]:
         """The runs of a table, or of one of its rows, by seed."""
         return [run for run in self if run.table == table and name in (None, run.name)]
 
@@ -114,7 +114,7 @@ def difference(
 
 
 def over_runs(
-    first: Sequence[Logged], second: Sequence[Logged], value: Callable[[Logged], float]
+    first: Sequence[Any], second: Sequence[Any], value: Callable[[Any], float]
 ) -> tuple[float, float] | None:
     """First − second over the seeds that both have: mean and half-interval.
 

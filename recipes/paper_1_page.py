@@ -157,6 +157,11 @@ def mean_r1(metrics: Metrics) -> float:
     return statistics.fmean(metrics[way]["R@1"] for way in DIRECTIONS)
 
 
+def _alone(tag: str) -> Callable[[Reranked], float]:
+    """Mean R@1 in a language by the reranker's scores alone."""
+    return lambda run: mean_r1(run.alone[tag])
+
+
 def _lift(reranked: Metrics, first: Metrics) -> float:
     """Percent, relatively."""
     return 100 * (mean_r1(reranked) / mean_r1(first) - 1)
@@ -180,7 +185,7 @@ def _targets(ledger: Ledger) -> list[str]:
             f"(target {TARGET:.0f} %, {verdict})."
         )
     for tag in LANGUAGES:
-        found = over_runs(full, without, lambda run, tag=tag: mean_r1(run.alone[tag]))
+        found = over_runs(full, without, _alone(tag))
         lines.append(
             f"- {NAMES[tag]}: pretraining adds {_difference(found)} to the mean R@1 of the "
             "reranker alone."
@@ -212,7 +217,7 @@ def _ablation(ledger: Ledger) -> list[str]:
         cells = []
         for tag in ("en", "de"):
             cells.append(plus_minus([mean_r1(run.alone[tag]) for run in runs]))
-            found = over_runs(runs, full, lambda run, tag=tag: mean_r1(run.alone[tag]))
+            found = over_runs(runs, full, _alone(tag))
             cells.append("" if name == FULL else _difference(found))
         paper = [f"{value:.1f}" for value in TABLE_4[name]] if name in TABLE_4 else ["", ""]
         lines.append(f"| {name} | {len(runs)} | {' | '.join([*cells, *paper])} |")

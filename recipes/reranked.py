@@ -87,7 +87,7 @@ class Rerankings:
     pretraining: Path
     tuning: Path
     languages: Sequence[str]
-    kind: ClassVar[type] = Reranked
+    kind: ClassVar[type[Any]] = Reranked
 
     def described(self, setting: Setting) -> dict[str, Any]:
         """All recipes of a setting as the ledger keeps them."""
