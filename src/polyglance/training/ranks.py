@@ -145,8 +145,9 @@ class Ranks:
                 why = self._told() if _is_of_a_collective(error) else None
                 if why is None:
                     _store().set(FAILURE, f"process {self.rank} failed: {error}")
-                # Connections are closed now, so that nobody waits for this process any longer; what
-                # is left of them would wait in their destructors, behind all that Python does.
+                # Connections are closed now, so that nobody waits for this process any longer. What
+                # is left of them would wait in destructors, and is kept from these to the end.
+                _ENDED.extend(distributed.distributed_c10d._world.pg_map)
                 distributed.distributed_c10d._abort_process_group()
                 atexit.register(_end, 2 if isinstance(error, PolyglanceError) or why else 1)
                 if why is not None:
@@ -209,6 +210,10 @@ def _refuse_unless_startable() -> None:
         "training on several devices starts this program again for each of them, which works from "
         "`polyglance train`, from a script, and under torchrun; or set training.devices = 1"
     )
+
+
+_ENDED: list[Any] = []
+"""Groups of processes of a run that failed."""
 
 
 def _end(code: int) -> None:
