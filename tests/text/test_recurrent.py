@@ -1,4 +1,7 @@
-"""The recurrent text encoder against the equations and the official code's reading."""
+"""The recurrent text encoder against the equations and the official code's reading.
+
+Values and gradients.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ import pytest
 import torch
 from tests.text.tiny_encoders import (
     TEXTS,
+    assert_alike,
     characters,
     encode,
     learned,
@@ -17,6 +21,7 @@ from tests.text.tiny_encoders import (
     words_of,
 )
 from torch import nn
+from torch.func import functional_call
 from torch.nn.functional import normalize
 
 from polyglance.text.character_words import CharacterWords
@@ -33,9 +38,11 @@ def test_recurrent_against_the_equations(
 ) -> None:
     encoder = recurrent(
         words, head=None, pooling=pooling, bidirectional=bidirectional, keep_tokens=True
-    ).eval()
+    )
+    encoder.double().eval()
     assert encoder.dimension == 10
     features = encode(encoder, TEXTS)
+    found, wanted = [], []
     for row, text in enumerate(TEXTS):
         vectors = words_of(encoder, text)
         states = [naive_gru(encoder.unit, vectors, 0)]
@@ -45,15 +52,15 @@ def test_recurrent_against_the_equations(
         aligned = [states[0]] + [each[::-1] for each in states[1:]]
         averaged = [sum(each) / len(states) for each in zip(*aligned, strict=True)]
         pooled = sum(ends) / len(ends) if pooling == "last" else sum(averaged) / len(averaged)
-        torch.testing.assert_close(features.embedding[row], normalize(pooled, dim=0))
         kept = features.mask[row]
         assert kept.tolist() == [True] * len(vectors) + [False] * (len(kept) - len(vectors))
-        torch.testing.assert_close(
-            features.tokens[row][kept], normalize(torch.stack(averaged), dim=-1)
-        )
-    without_tokens = recurrent(words, head=None, pooling=pooling, bidirectional=bidirectional)
-    without_tokens.load_state_dict(encoder.state_dict())
-    assert torch.equal(encode(without_tokens.eval(), TEXTS).embedding, features.embedding)
+        found += [features.embedding[row], features.tokens[row][kept]]
+        wanted += [normalize(pooled, dim=0), normalize(torch.stack(averaged), dim=-1)]
+    assert_alike(encoder, found, wanted)
+    encoder.keep_tokens = False
+    alone = encode(encoder, TEXTS).embedding
+    assert torch.equal(alone, features.embedding)
+    assert_alike(encoder, [*alone], wanted[::2])
 
 
 @pytest.mark.parametrize("words", [learned, characters])
@@ -61,13 +68,14 @@ def test_unpacked_reads_padding_as_the_official_code_does(
     words: Callable[[], LearnedWords | CharacterWords],
 ) -> None:
     """torch's own GRU over padded texts; the average of both directions at the last word."""
-    encoder = recurrent(words, head=None, pooling="unpacked").eval()
+    encoder = recurrent(words, head=None, pooling="unpacked").double().eval()
     official = nn.GRU(6, 10, batch_first=True, bidirectional=True)
-    for direction, suffix in enumerate(["", "_reverse"]):
-        for ours, theirs in (("input", "ih"), ("hidden", "hh")):
-            for kind in ("weight", "bias"):
-                value = getattr(encoder.unit, f"{kind}_{ours}")[direction].data
-                getattr(official, f"{kind}_{theirs}_l0{suffix}").data = value
+    weights = {
+        f"{kind}_{theirs}_l0{suffix}": getattr(encoder.unit, f"{kind}_{ours}")[direction]
+        for direction, suffix in enumerate(["", "_reverse"])
+        for ours, theirs in (("input", "ih"), ("hidden", "hh"))
+        for kind in ("weight", "bias")
+    }
     padding = encoder.words(encoder.words.prepare(["<pad>"], ["und"]))[0]
     lengths = [len(words_of(encoder, text)) for text in TEXTS]
     padded = torch.stack(
@@ -76,13 +84,13 @@ def test_unpacked_reads_padding_as_the_official_code_does(
             for text, length in zip(TEXTS, lengths, strict=True)
         ]
     )
-    states, _ = official(padded)  # (texts, words, 2 · hidden)
+    states, _ = functional_call(official, weights, (padded,))  # (texts, words, 2 · hidden)
     averaged = (states[..., :10] + states[..., 10:]) / 2
-    for row, length in enumerate(lengths):
-        wanted = normalize(averaged[row, length - 1], dim=0)
-        torch.testing.assert_close(encode(encoder, TEXTS).embedding[row], wanted)
+    wanted = [normalize(averaged[row, length - 1], dim=0) for row, length in enumerate(lengths)]
+    found = encode(encoder, TEXTS).embedding
+    assert_alike(encoder, [*found], wanted)
     alone = encode(encoder, TEXTS[:1]).embedding
-    assert not torch.allclose(alone, encode(encoder, TEXTS).embedding[:1])
+    assert not torch.allclose(alone, found[:1])
 
 
 def test_statistics_of_liwe_are_over_distinct_words_without_padding() -> None:

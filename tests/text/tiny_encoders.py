@@ -99,11 +99,31 @@ def learning(encoder: TextModule) -> dict[str, nn.Parameter]:
     return {name: p for name, p in encoder.named_parameters() if p.requires_grad}
 
 
+def assert_alike(
+    encoder: TextModule, found: list[torch.Tensor], wanted: list[torch.Tensor]
+) -> None:
+    """Equal numbers, and of a random weighting of them equal gradients of all that learns."""
+    generator = torch.Generator().manual_seed(3)
+    weights = [torch.randn(each.shape, generator=generator).to(each) for each in wanted]
+    learned = list(learning(encoder).values())
+    gradients = [
+        torch.autograd.grad(
+            sum((each * weight).sum() for each, weight in zip(some, weights, strict=True)),
+            learned,
+            retain_graph=True,
+        )
+        for some in (found, wanted)
+    ]
+    torch.testing.assert_close(found, wanted)
+    torch.testing.assert_close(*gradients)
+    assert all(gradient.any() for gradient in gradients[0])
+
+
 def naive_gru(gru: GRU, words: list[torch.Tensor], direction: int) -> list:
     """States word by word, from the equations of Cho et al. 2014."""
     w_in, w_state = gru.weight_input[direction], gru.weight_hidden[direction]
     b_in, b_state = gru.bias_input[direction], gru.bias_hidden[direction]
-    state, states = torch.zeros(gru.hidden_size), []
+    state, states = w_state.new_zeros(gru.hidden_size), []
     for word in words:
         r_in, z_in, n_in = (w_in @ word + b_in).chunk(3)
         r_state, z_state, n_state = (w_state @ state + b_state).chunk(3)
