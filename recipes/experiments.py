@@ -14,9 +14,9 @@ import signal
 import threading
 import time
 import tomllib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from multiprocessing import get_context
 from pathlib import Path
@@ -63,6 +63,11 @@ class Runs(Protocol):
         """Train one setting in a folder below ``output``, or go on with it."""
 
 
+def nothing_more(_setting: Setting, _model: Path) -> dict[str, float]:
+    """What an experiment examines that does not say."""
+    return {}
+
+
 @dataclass(frozen=True, slots=True)
 class Experiment:
     """What all settings of a page share.
@@ -72,12 +77,17 @@ class Experiment:
         base: the recipe that settings override.
         parts: of a trained system, whose learned numbers are counted, by name.
         look: at the regions of a trained system, in a few numbers.
+        examine: a setting's checkpoint, in a few more numbers.
+        kept: (table, name, seed) → where the checkpoint of that setting stays; of all others
+            nothing does but what the ledger keeps.
     """
 
     name: str
     base: Path
     parts: Callable[[Any], dict[str, Any]]
     look: Callable[[Any], dict[str, float]]
+    examine: Callable[[Setting, Path], dict[str, float]] = nothing_more
+    kept: Mapping[tuple[str, str, int], Path] = field(default_factory=dict)
     kind: ClassVar[type[Any]] = Logged
 
     def overrides(self, setting: Setting) -> list[str]:
@@ -105,6 +115,7 @@ class Experiment:
             raise KeyboardInterrupt
         assert done.best_step is not None  # noqa: S101 -- the recipe has validation pictures
         logged = self._read(setting, folder, done.best_step, recipe.training.batch_size)
+        self._keep(setting, folder / "model")
         shutil.rmtree(folder)
         return logged
 
@@ -138,8 +149,15 @@ class Experiment:
                 name: sum(parameter.numel() for parameter in part.parameters())
                 for name, part in self.parts(system).items()
             },
-            regions=self.look(system),
+            regions=self.look(system) | self.examine(setting, folder / "model"),
         )
+
+    def _keep(self, setting: Setting, model: Path) -> None:
+        """Copy the checkpoint, if it is to stay; a run that stops here still has its own."""
+        place = self.kept.get((setting.table, setting.name, setting.seed))
+        if place is not None:
+            shutil.rmtree(place, ignore_errors=True)
+            shutil.copytree(model, place)
 
 
 def as_written(base: Path, overrides: Sequence[str]) -> dict[str, Any]:

@@ -35,7 +35,8 @@ class Logged:
         seconds: of training, by the log's clock.
         pairs: of a picture and a caption seen.
         parameters: part → how many numbers learn.
-        regions: what `region_look.py` says of them, where there are any.
+        regions: what `region_look.py` says of them, where there are any, and how often heat maps
+            point at the right picture, where that was measured.
     """
 
     table: str

@@ -3,20 +3,21 @@
 `python recipes/paper_3.py` runs every setting through `paper-3.toml` with overrides, goes on where
 it was stopped, keeps what each run came to in `docs/results/paper-3.jsonl`, and writes
 `docs/results/paper-3.md` from that file and what lies beside it. Needs POLYGLANCE_FLICKR8K, in
-POLYGLANCE_VECTORS the folder that `paper_3_vectors.py` filled, and the tower `resnet50`.
+POLYGLANCE_VECTORS the folder that `paper_3_vectors.py` filled, and the tower `resnet50`. One
+checkpoint stays, in `runs/kept`, for the page's heat maps.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from experiments import Experiment, Setting, main
-from paper_3_page import write_page
+from paper_3_page import ALL, KEPT, LANGUAGES, POINTED, write_page
 
 BASE = Path(__file__).parent / "paper-3.toml"
-LANGUAGES = ("en", "fr", "de", "cs")
 # Vectors of all four languages: a file each. fastText's own models make words of their n-grams.
 SPACES = {
     "word2vec": "word2vec/{tag}.vec",
@@ -26,6 +27,7 @@ SPACES = {
 }
 SHARED = ("MUSE-style", "BiVec, joined")  # in which languages can be compared
 TRAINED_ON = (("en",), ("en", "fr"), ("en", "fr", "de"), LANGUAGES)
+MOSAICS = 100  # asked four questions a language each; a minute on one thread
 
 
 def settings(seeds: int) -> list[Setting]:
@@ -68,11 +70,43 @@ def parts_of(system: Any) -> dict[str, Any]:
 
 
 def no_look(_system: Any) -> dict[str, float]:
-    """Heat maps are measured elsewhere; see the page."""
+    """What there is to see of regions takes a checkpoint; see `point_at_mosaics`."""
     return {}
 
 
-EXPERIMENT = Experiment(name="paper-3", base=BASE, parts=parts_of, look=no_look)
+def point_at_mosaics(setting: Setting, model: Path) -> dict[str, float]:
+    """How often heat maps point at the right picture, for the rows that the page asks it of.
+
+    The mosaics and their questions are the same for all runs.
+
+    Returns:
+        ``mosaics``: how many; ``mosaics-en`` and the like: percent, in languages never seen too.
+    """
+    from polyglance import Retriever
+    from polyglance.data.manifest import read_manifest
+    from polyglance.evaluation.mosaics import measure_pointing
+
+    if (setting.table, setting.name) not in POINTED:
+        return {}
+    found = measure_pointing(
+        Retriever.load(model),
+        read_manifest(Path(os.environ["POLYGLANCE_FLICKR8K"]) / "val.jsonl"),
+        mosaics=MOSAICS,
+        languages=LANGUAGES,
+        draws=0,
+    )
+    hits = {f"mosaics-{tag}": round(each.hits, 2) for tag, each in found.languages.items()}
+    return {"mosaics": MOSAICS, **hits}
+
+
+EXPERIMENT = Experiment(
+    name="paper-3",
+    base=BASE,
+    parts=parts_of,
+    look=no_look,
+    examine=point_at_mosaics,
+    kept={("MUSE-style", ALL, 0): KEPT},
+)
 
 
 if __name__ == "__main__":

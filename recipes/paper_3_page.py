@@ -14,6 +14,8 @@ from polyglance.evaluation.seeds import plus_minus
 LANGUAGES = ("en", "fr", "de", "cs")
 ALL = "+".join(LANGUAGES)
 TRAINED_ON = ("en", "en+fr", "en+fr+de", ALL)
+POINTED = (("MUSE-style", "en"), ("MUSE-style", ALL))  # rows whose heat maps are measured
+KEPT = Path("runs/kept/paper-3")  # the checkpoint of MUSE-style, all languages, seed 0
 # Portaz et al. 2019: rows of tables 1 and 2 (COCO, English, R@1 of caption and of image retrieval).
 ENGLISH = [
     ("word2vec", "en", 63.48, 51.87),

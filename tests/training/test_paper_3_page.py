@@ -5,15 +5,20 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 
+from polyglance import Retriever
 from polyglance.systems.config import PortazConfig
 from polyglance.training.recipe import load_recipe
 from polyglance.training.run import check_model
+from support.colours import PALETTE, picture
+from support.localiser import colour_localiser
 
 RECIPES = Path(__file__).parents[2] / "recipes"
 WAYS = ("image_to_text", "text_to_image")
@@ -29,7 +34,14 @@ def recipes(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[ModuleType, Modul
     import paper_3
 
     yield ledger, paper_3
-    for name in ("ledger", "page_parts", "experiments", "paper_3", "paper_3_page"):
+    for name in (
+        "ledger",
+        "page_parts",
+        "experiments",
+        "paper_2_findings",
+        "paper_3",
+        "paper_3_page",
+    ):
         sys.modules.pop(name, None)
 
 
@@ -103,3 +115,50 @@ def test_the_paper_size_recipe_is_a_recipe(recipes: Any) -> None:
     assert isinstance(model, PortazConfig)
     assert model.pooling.channels == model.dimension == 2400
     assert [phase.frozen for phase in recipe.training.phases] == [("image.backbone",), ()]
+
+
+def test_of_one_setting_the_checkpoint_stays(
+    recipes: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, paper_3 = recipes
+
+    def trained(_recipe: object, folder: Path, *, show_progress: bool) -> SimpleNamespace:
+        (folder / "model").mkdir(parents=True)
+        (folder / "model" / "config.json").write_text(f"{show_progress}")
+        return SimpleNamespace(signal=None, best_step=5)
+
+    monkeypatch.setattr("polyglance.training.run.train", trained)
+    monkeypatch.setattr(torch, "set_num_threads", lambda count: None)
+    kept = tmp_path / "kept" / "paper-3"
+    experiment = replace(paper_3.EXPERIMENT, kept={("MUSE-style", "en", 0): kept})
+    monkeypatch.setattr(type(experiment), "_read", lambda _self, setting, *_rest: setting)
+    output = tmp_path / "runs"
+    for one in paper_3.settings(1):
+        assert experiment.run(one, output) == one
+    assert [path.name for path in kept.iterdir()] == ["config.json"]
+    assert list(output.iterdir()) == []
+
+
+def test_mosaics_are_asked_of_the_rows_that_the_page_tells(
+    recipes: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, paper_3 = recipes
+    lines = [
+        {
+            "image": picture(tmp_path / f"{colour}.png", colour).name,
+            "captions": {tag: [colour] for tag in paper_3.LANGUAGES},
+        }
+        for colour in PALETTE
+    ]
+    (tmp_path / "val.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    monkeypatch.setenv("POLYGLANCE_FLICKR8K", str(tmp_path))
+    monkeypatch.setattr(Retriever, "load", lambda model: colour_localiser())
+    monkeypatch.setattr(paper_3, "MOSAICS", 3)
+    found = {
+        (one.table, one.name): paper_3.EXPERIMENT.examine(one, tmp_path)
+        for one in paper_3.settings(1)
+    }
+    expected = {"mosaics": 3, **{f"mosaics-{tag}": 100.0 for tag in paper_3.LANGUAGES}}
+    assert found.pop(("MUSE-style", "en")) == expected
+    assert found.pop(("MUSE-style", "en+fr+de+cs")) == expected
+    assert not any(found.values())
