@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,15 @@ def run(*arguments: object) -> str:
     result = CliRunner().invoke(app, list(map(str, arguments)), catch_exceptions=False)
     assert result.exit_code == 0, result.output
     return result.stdout
+
+
+def split_in(output: str) -> tuple[int, int]:
+    """Source words that `align` says it learned from, and those that it measured on."""
+    found = re.search(
+        r"learning from (\d+) source words.*measured on (\d+) words", output, re.DOTALL
+    )
+    assert found is not None
+    return int(found[1]), int(found[2])
 
 
 def refused(*arguments: object) -> str:
@@ -66,8 +76,11 @@ def test_align_then_evaluate(spaces: Path) -> None:
     asked = ("--dictionary", dictionary, "--held-out", "0.5")
     output = run("align", mono / "de.vec", mono / "en.vec", "--output", spaces / "both", *asked)
     assert "dictionary: 120 of its 121 source words have a translation" in output
-    assert "learning from 60 source words, 60 pairs" in output
-    assert "measured on 60 words, among 120 candidates" in output
+    learned, measured = split_in(output)
+    assert learned + measured == 120
+    assert 40 < measured < 80
+    assert f"learning from {learned} source words, {learned} pairs" in output
+    assert f"measured on {measured} words, among 120 candidates" in output
     assert output.count("kept") == 1
     assert read_vectors(spaces / "both" / "en.vec")[0] == WORDS
     assert cosine(spaces / "both" / "de.vec", spaces / "both" / "en.vec") > 0.9
@@ -75,12 +88,12 @@ def test_align_then_evaluate(spaces: Path) -> None:
     report = spaces / "report.json"
     both = (spaces / "both" / "de.vec", spaces / "both" / "en.vec")
     again = run("evaluate", *both, *asked, "--json", report)
-    measured = [line for line in output.splitlines() if "P@1" in line]
-    assert len(measured) == 2
-    assert all(line in again for line in measured)  # the same words were held out
+    shares = [line for line in output.splitlines() if "P@1" in line]
+    assert len(shares) == 2
+    assert all(line in again for line in shares)  # the same words were held out
     found = json.loads(report.read_text())
     assert set(found) == {"csls", "cosine"}
-    assert found["csls"]["words"] == 60
+    assert found["csls"]["words"] == measured
     assert found["csls"]["precision"]["1"]["percent"] > 95
     assert f"P@1 {found['csls']['precision']['1']['percent']:.1f}" in again
 
@@ -107,8 +120,9 @@ def test_identical_words_are_a_dictionary(spaces: Path) -> None:
     assert "measured" not in output
     (spaces / "nl-en.txt").write_text("".join(f"{word} {word}\n" for word in WORDS[:40]))
     output = run("align", *files, "--identical", "--dictionary", spaces / "nl-en.txt")
-    assert "learning from 116 source words" in output  # 4 of the 40 are measured on
-    assert "measured on 4 words" in output
+    learned, measured = split_in(output)
+    assert learned + measured == 120
+    assert 0 < measured < 12  # of the 40 in the dictionary
 
 
 @pytest.mark.parametrize(
@@ -130,6 +144,14 @@ def test_misunderstandings_are_told(
     monkeypatch.chdir(spaces)
     write_text(Path("short.vec"), ["a"], torch.ones(1, 3))
     assert message in refused(*arguments)
+
+
+def test_a_share_without_a_word_is_told(spaces: Path) -> None:
+    write_text(spaces / "few.vec", WORDS[:3], vectors()[:3])
+    (spaces / "few.txt").write_text("".join(f"{word} {word}\n" for word in WORDS[:3]))
+    asked = ("--dictionary", spaces / "few.txt", "--held-out", "0.01")
+    message = refused("evaluate", spaces / "few.vec", spaces / "few.vec", *asked)
+    assert "none of 3 words in it; raise it" in message
 
 
 def test_errors_name_the_file(spaces: Path) -> None:

@@ -154,15 +154,35 @@ def test_identical_words() -> None:
 
 
 def test_a_word_is_learned_from_or_measured_on_and_never_both() -> None:
-    rows = torch.arange(50)
+    words = [f"word{number}" for number in range(1000)]
+    rows = torch.arange(1000)
     pairs = torch.cat([torch.stack([rows, rows], 1), torch.stack([rows, rows + 1], 1)])
-    translations = Translations(pairs, 50)
-    learned, measured = translations.split(0.2, seed=3)
-    assert (learned.words, measured.words) == (40, 10)
-    assert (len(learned.pairs), len(measured.pairs)) == (80, 20)
+    translations = Translations(pairs, 1000)
+    learned, measured = translations.split(0.2, words=words, seed=3)
+    assert learned.words + measured.words == 1000
+    assert 160 < measured.words < 240  # three standard deviations
+    assert (learned.asked, measured.asked) == (learned.words, measured.words)
+    assert len(measured.pairs) == 2 * measured.words
     assert not set(learned.pairs[:, 0].tolist()) & set(measured.pairs[:, 0].tolist())
-    assert torch.equal(translations.split(0.2, seed=3)[1].pairs, measured.pairs)
-    assert not torch.equal(translations.split(0.2, seed=4)[1].pairs, measured.pairs)
+    again, other = (translations.split(0.2, words=words, seed=seed)[1] for seed in (3, 4))
+    assert torch.equal(again.pairs, measured.pairs)
+    assert not torch.equal(other.pairs, measured.pairs)
+    for share, words_measured in ((0.0, 0), (1.0, 1000)):
+        assert translations.split(share, words=words)[1].words == words_measured
+
+
+def test_all_spaces_hold_out_the_same_words() -> None:
+    words = [f"word{number}" for number in range(200)]
+    entries = [(word, word.upper()) for word in words]
+    found = []
+    for order in (words, words[150:10:-1], ["more", *words[5:190:3]]):
+        source = space(*order)
+        target = space(*(word.upper() for word in order))
+        _, measured = match(entries, source, target).split(0.3, words=source.words, seed=1)
+        found.append({order[row] for row in measured.pairs[:, 0].tolist()})
+    for order, drawn in zip((words[150:10:-1], words[5:190:3]), found[1:], strict=True):
+        assert drawn == found[0] & set(order)
+        assert drawn
 
 
 def test_of_several_translations_the_most_frequent() -> None:

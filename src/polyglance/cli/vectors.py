@@ -68,7 +68,9 @@ def align(
     held_out: Annotated[
         float,
         typer.Option(
-            min=0.0, max=0.9, help="Share of the dictionary's words to measure on, not to learn."
+            min=0.0,
+            max=0.9,
+            help="About this share of the dictionary's words is measured on and not learned.",
         ),
     ] = 0.1,
     limit: Limit = 200_000,
@@ -88,7 +90,7 @@ def align(
     check_output(output, source.parent, target.parent)
     words, meanings = _read(source, limit), _read(target, limit)
     known, measured = _looked_up(dictionary, reverse_dictionary, words, meanings).split(
-        held_out, seed=seed
+        held_out, words=words.words, seed=seed
     )
     if identical:
         known = _with_identical(known, measured, words, meanings)
@@ -152,8 +154,8 @@ def evaluate(
         typer.Option(
             min=0.01,
             max=1.0,
-            help="Measure on the words that `align` held out, with the same share, seed, limit "
-            "and dictionaries; on all where absent.",
+            help="Measure on the words that `align` held out by the same share and seed, in any "
+            "space; on all where absent.",
         ),
     ] = None,
     limit: Limit = 200_000,
@@ -179,8 +181,13 @@ def evaluate(
             param_hint="TARGET",
         )
     translations = _looked_up(dictionary, reverse_dictionary, words, meanings)
-    if held_out is not None:
-        _, translations = translations.split(held_out, seed=seed)
+    if held_out is not None and translations.words:
+        known, translations = translations.split(held_out, words=words.words, seed=seed)
+        if not translations.words:
+            raise typer.BadParameter(
+                f"so small a share has none of {known.words:,} words in it; raise it",
+                param_hint="--held-out",
+            )
     found = _measure(BilingualSpace(words, meanings), translations)
     if json is not None:
         _write_json(found, json)

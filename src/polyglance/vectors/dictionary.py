@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,18 +46,22 @@ class Translations:
         pairs = torch.tensor(list(first.items()), dtype=torch.int64).reshape(-1, 2)
         return Translations(pairs, self.asked)
 
-    def split(self, held_out: float, *, seed: int = 0) -> tuple[Translations, Translations]:
+    def split(
+        self, held_out: float, *, words: Sequence[str], seed: int = 0
+    ) -> tuple[Translations, Translations]:
         """Some source words with all their translations for learning, the others for measuring.
 
+        Each word is drawn by itself, by a hash of what is written: whatever else a space and a
+        dictionary have, a word is measured on in all of them or in none.
+
         Args:
-            held_out: the share of source words that are measured on, within 0 and 1.
+            held_out: about the share of source words that are measured on, within 0 and 1.
+            words: of the source space, row by row.
             seed: of the drawing.
         """
-        words = torch.unique(self.pairs[:, 0])
-        generator = torch.Generator().manual_seed(seed)
-        count = round(held_out * len(words))
-        drawn = words[torch.randperm(len(words), generator=generator)[:count]]
-        measured = torch.isin(self.pairs[:, 0], drawn)  # (pairs,)
+        rows = torch.unique(self.pairs[:, 0]).tolist()
+        drawn = [row for row in rows if _drawn(words[row], seed) < held_out]
+        measured = torch.isin(self.pairs[:, 0], torch.tensor(drawn, dtype=torch.int64))  # (pairs,)
         return tuple(  # type: ignore[return-value]
             Translations(self.pairs[some], len(torch.unique(self.pairs[some][:, 0])))
             for some in (~measured, measured)
@@ -110,6 +115,12 @@ def identical_words(source: WordSpace, target: WordSpace) -> Translations:
     meanings = target.rows()
     pairs = [(row, meanings[word]) for word, row in source.rows().items() if word in meanings]
     return Translations(torch.tensor(pairs, dtype=torch.int64).reshape(-1, 2), len(source))
+
+
+def _drawn(word: str, seed: int) -> float:
+    """A number within 0 and 1, below 1, that is the same for a word everywhere."""
+    digest = hashlib.blake2b(f"{seed} {word}".encode(), digest_size=6).digest()
+    return int.from_bytes(digest) / 2 ** (8 * len(digest))
 
 
 def _row(rows: dict[str, int], word: str) -> int | None:
