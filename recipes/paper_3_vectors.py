@@ -8,7 +8,7 @@
 - `bivec-joined/`: those three joined through their English halves, as the paper proposes,
 
 by the commands that anybody would use, says what a dictionary's held-out words find among them, and
-keeps that in `docs/results/paper-3-vectors.json`. Files that are there are left alone. Needs
+keeps that in `docs/results/paper-3-vectors.json`. What is there whole is left alone. Needs
 POLYGLANCE_MULTI30K_TEXT, `pip install 'polyglance[vectors]'`, and in POLYGLANCE_DICTIONARIES the
 files of freedict (Debian's packages dict-freedict-eng-deu, -eng-fra, -eng-ces).
 """
@@ -38,7 +38,7 @@ def main() -> None:
         Path(os.environ[f"POLYGLANCE_{name}"]) for name in ("MULTI30K_TEXT", "DICTIONARIES")
     )
     for command, made in commands(folder, texts, dictionaries):
-        if not made.exists():
+        if not all(path.exists() for path in made):
             vectors(*command)
     QUALITY.write_text(
         json.dumps(qualities(folder, dictionaries), indent=2) + "\n", encoding="utf-8"
@@ -46,26 +46,34 @@ def main() -> None:
     print(f"wrote {QUALITY}")
 
 
-def commands(folder: Path, texts: Path, dictionaries: Path) -> Iterator[tuple[list[str], Path]]:
-    """Arguments of `polyglance vectors`, and a file that is there afterwards."""
+def commands(
+    folder: Path, texts: Path, dictionaries: Path
+) -> Iterator[tuple[list[str], list[Path]]]:
+    """Arguments of `polyglance vectors`, and the files that are there after it has ended."""
     text = {tag: str(texts / f"train.{tag}.txt") for tag in LANGUAGES}
     for algorithm in ("word2vec", "fasttext"):
         output = folder / algorithm
         for tag in LANGUAGES:
             options = [f"--language={tag}", f"--algorithm={algorithm}", f"--output={output}"]
-            yield ["train", text[tag], *options, *TRAINING], output / f"{tag}.vec"
+            ends = ("bin", "vec") if algorithm == "fasttext" else ("vec",)
+            made = [output / f"{tag}.{end}" for end in ends]
+            yield ["train", text[tag], *options, *TRAINING], made
     for tag in OTHERS:
         files = [str(folder / "fasttext" / f"{each}.vec") for each in (tag, "en")]
         output = folder / "muse"
         entries = dictionary(dictionaries, tag)
-        yield ["align", *files, f"--output={output}", *entries], output / f"{tag}.vec"
+        yield ["align", *files, f"--output={output}", *entries], _files(output, tag, "en")
     for tag in OTHERS:
         output = folder / "bivec" / f"en-{tag}"
         options = ["--language=en", f"--language={tag}", "--algorithm=bivec", f"--output={output}"]
-        yield ["train", text["en"], text[tag], *options, *TRAINING], output / f"{tag}.vec"
+        yield ["train", text["en"], text[tag], *options, *TRAINING], _files(output, "en", tag)
     spaces = [str(folder / "bivec" / f"en-{tag}") for tag in OTHERS]
     output = folder / "bivec-joined"
-    yield ["join", *spaces, f"--output={output}"], output / "en.vec"
+    yield ["join", *spaces, f"--output={output}"], _files(output, *LANGUAGES)
+
+
+def _files(folder: Path, *tags: str) -> list[Path]:
+    return [folder / f"{tag}.vec" for tag in tags]
 
 
 def dictionary(folder: Path, tag: str) -> list[str]:

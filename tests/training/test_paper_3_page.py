@@ -41,6 +41,7 @@ def recipes(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[ModuleType, Modul
         "paper_2_findings",
         "paper_3",
         "paper_3_page",
+        "paper_3_vectors",
     ):
         sys.modules.pop(name, None)
 
@@ -162,3 +163,29 @@ def test_mosaics_are_asked_of_the_rows_that_the_page_tells(
     assert found.pop(("MUSE-style", "en")) == expected
     assert found.pop(("MUSE-style", "en+fr+de+cs")) == expected
     assert not any(found.values())
+
+
+def test_vectors_of_which_a_file_is_missing_are_made_again(
+    recipes: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import paper_3_vectors
+
+    for code in ("fra", "deu", "ces"):
+        (tmp_path / f"freedict-eng-{code}.index").touch()
+    for name in ("MULTI30K_TEXT", "DICTIONARIES"):
+        monkeypatch.setenv(f"POLYGLANCE_{name}", str(tmp_path))
+    folder = tmp_path / "vectors"
+    found = list(paper_3_vectors.commands(folder, tmp_path, tmp_path))
+    assert len(found) == 15
+    for path in {path for _, made in found for path in made}:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    (folder / "bivec-joined" / "cs.vec").unlink()  # of four, the last to be written
+    (folder / "fasttext" / "de.vec").unlink()
+    ran: list[str] = []
+    monkeypatch.setattr(paper_3_vectors, "vectors", lambda verb, *_: ran.append(verb))
+    monkeypatch.setattr(paper_3_vectors, "qualities", lambda *_: [])
+    monkeypatch.setattr(paper_3_vectors, "QUALITY", tmp_path / "quality.json")
+    monkeypatch.setattr(sys, "argv", ["paper_3_vectors.py", str(folder)])
+    paper_3_vectors.main()
+    assert ran == ["train", "join"]
