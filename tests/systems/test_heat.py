@@ -119,7 +119,7 @@ def test_a_map_is_the_score_of_each_cell_alone(name: str) -> None:
                 for text in range(3):
                     asked = texts.rows(slice(text, text + 1))
                     if name == "weldon":
-                        asked = Features(strongest(asked.embedding, 180))
+                        asked = Features(strongest(asked.embedding, 2))  # 7.5 % of 24
                     score = system.score(alone, asked)
                     raw[picture, text, cell // 8, cell % 8] = score
     torch.testing.assert_close(heat, smooth(raw), rtol=1e-4, atol=1e-5)

@@ -98,7 +98,16 @@ def test_weldon_projects_the_map_before_it_is_pooled() -> None:
                 seen = pooling.convolution(grid[picture, :, cell // 8, cell % 8])
                 expected = (weight @ seen + bias) / length[picture]
                 torch.testing.assert_close(cells.vectors[picture, cell], expected)
-    assert cells.strongest == 180
+    assert cells.strongest == 1  # 7.5 % of 8
+
+
+def test_the_share_of_strongest_dimensions_is_that_of_the_published_code() -> None:
+    for dimension, expected in ((2400, 180), (512, 38), (4, 1)):
+        pooling = WeldonPooling(channels=32, output_channels=8, maxima=1, minima=1)
+        head = ProjectionHead(input_dimension=8, dimension=dimension)
+        encoder = PooledImageEncoder(backbone=tower(), pooling=pooling, head=head).eval()
+        with torch.no_grad():
+            assert encoder.cells(PIXELS[:1]).strongest == expected
 
 
 def test_a_backbone_without_places_is_refused_with_a_remedy() -> None:
@@ -141,9 +150,13 @@ def test_which_transformers_pool_by_the_mean() -> None:
 
 def test_the_strongest_dimensions_against_a_loop() -> None:
     texts = torch.tensor([[0.1, -0.9, 0.5, 0.3], [-0.1, -0.2, -0.3, -0.4]])
-    expected = torch.tensor([[0.0, 0, 0.5, 0.3], [0.1, 0.2, 0, 0]])  # by value, then absolute
-    torch.testing.assert_close(strongest(texts, 2), expected)
-    torch.testing.assert_close(strongest(texts, 99), texts.abs())
+    for count in (1, 2, 3, 99):
+        expected = torch.zeros_like(texts)
+        for row, text in enumerate(texts.tolist()):
+            for place in sorted(range(4), key=lambda d: -text[d])[:count]:
+                expected[row, place] = max(text[place], 0)
+        torch.testing.assert_close(strongest(texts, count), expected)
+    assert strongest(texts, 2).tolist()[1] == [0, 0, 0, 0]  # nothing speaks for any place
 
 
 def test_boxes_are_painted_as_a_loop_would() -> None:

@@ -17,8 +17,8 @@ from polyglance.vision.localisation import Cells
 from polyglance.vision.pooling import GridPooling, MeanPooling
 from polyglance.vision.weldon import WeldonPooling
 
-STRONGEST = 180
-"""Dimensions of a text that localise it over a WELDON map, as the published code has it."""
+STRONGEST = 180 / 2400
+"""Share of a text's dimensions that localise it over a WELDON map, as in the published code."""
 
 
 class ImageEncoder(BackboneReader, ABC):
@@ -142,8 +142,12 @@ class PooledImageEncoder(ImageEncoder):
             vectors=self.head.layers(each).float() / length[:, None, None],
             shape=(grid.shape[2], grid.shape[3]),
             boxes=features.boxes,
-            strongest=STRONGEST if isinstance(pooling, WeldonPooling) else None,
+            strongest=self._strongest() if isinstance(pooling, WeldonPooling) else None,
         )
+
+    def _strongest(self) -> int:
+        """Of how many dimensions a text keeps its values over a WELDON map."""
+        return max(1, round(STRONGEST * self.dimension))
 
 
 def mean_region(regions: Tensor) -> Tensor:

@@ -37,7 +37,8 @@ class Cells:
         shape: rows and columns of the grid that the cells are, row by row.
         boxes: (batch, cells, 4), left, top, right, bottom as shares of the picture's sides, where
             the cells are no grid; a box without area is padding.
-        strongest: how many of a text's dimensions the cells are compared in; ``None`` for all.
+        strongest: how many of a text's dimensions the cells are compared in at most; ``None`` for
+            all.
         weights: (batch, cells), how much each of them shows of anything, for encoders whose vectors
             do not tell; what a cell scores above the lowest is multiplied by it.
     """
@@ -93,17 +94,19 @@ def strongest(texts: Tensor, count: int) -> Tensor:
     """Texts reduced to their largest values, as Engilberge et al. (CVPR 2018) localise.
 
     With D the ``count`` dimensions in which a text t is largest, by value, and P the projected map,
-    their heat map is Σ_{d ∈ D} |t_d| P_d: the inner product of P with what is returned.
+    their heat map is Σ_{d ∈ D} |t_d| P_d: the inner product of P with what is returned. We deviate
+    where fewer than ``count`` values are positive: a negative one, which would speak for the places
+    that it speaks against, counts for nothing.
 
     Args:
         texts: (texts, dimension).
-        count: how many values are kept; all, where there are fewer.
+        count: how many values are kept at most.
 
     Returns:
-        (texts, dimension), zero in all other dimensions.
+        (texts, dimension), none below zero, zero in all other dimensions.
     """
     values, places = texts.topk(min(count, texts.shape[1]), dim=1)
-    return torch.zeros_like(texts).scatter(1, places, values.abs())
+    return torch.zeros_like(texts).scatter(1, places, values.clamp(min=0))
 
 
 def smooth(maps: Tensor, *, spread: float = SPREAD) -> Tensor:
