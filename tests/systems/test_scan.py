@@ -1,0 +1,95 @@
+"""SCAN in its four variants, from the configuration to a checkpoint and back."""
+
+from __future__ import annotations
+
+from itertools import product
+from pathlib import Path
+
+import pytest
+import torch
+from tests.systems.eight_pairs import TEXTS, encoded, losses_of_training, reached
+from tests.systems.tiny_backbone import TINY
+
+from polyglance import Retriever
+from polyglance.errors import ModelError
+from polyglance.search.indexer import index
+from polyglance.systems.builders import build_system
+from polyglance.systems.checkpoint import load_checkpoint, save_system
+from polyglance.systems.config import (
+    InfoNCEConfig,
+    LearnedWordsConfig,
+    RecurrentTextConfig,
+    SCANConfig,
+    StackedCrossAttentionConfig,
+)
+from polyglance.systems.dual_encoder import DualEncoder
+
+VARIANTS = [
+    StackedCrossAttentionConfig(direction=direction, pooling=pooling)
+    for direction, pooling in product(("text-to-image", "image-to-text"), ("mean", "lse"))
+]
+each = pytest.mark.parametrize(
+    "matching", VARIANTS, ids=lambda variant: f"{variant.direction}-{variant.pooling}"
+)
+
+
+def built(matching: StackedCrossAttentionConfig = VARIANTS[0]) -> DualEncoder:
+    torch.manual_seed(0)
+    config = SCANConfig(
+        dimension=24,
+        backbone=TINY,
+        text=RecurrentTextConfig(words=LearnedWordsConfig(min_frequency=1, dimension=16)),
+        matching=matching,
+        loss=InfoNCEConfig(),  # the maximum of hinges may stand still
+    )
+    system = build_system(config, training_texts=TEXTS)
+    assert isinstance(system, DualEncoder)
+    return system
+
+
+def test_regions_and_words_are_kept() -> None:
+    system = built().eval()
+    images, texts = encoded(system)
+    rows, columns = system.image.backbone.grid_size
+    assert images.tokens is not None
+    assert images.tokens.shape == (8, rows * columns, 24)
+    assert texts.mask is not None
+    assert texts.mask.sum(1).tolist() == [len(text.split()) + 2 for text in TEXTS]  # and the marks
+
+
+@each
+def test_it_overfits_eight_pairs(matching: StackedCrossAttentionConfig) -> None:
+    system = built(matching)
+    losses = losses_of_training(system)
+    assert losses[-1] < losses[0] / 4
+    scores = system.eval().score(*encoded(system))  # (pictures, texts)
+    assert scores.argmax(0).tolist() == scores.argmax(1).tolist() == list(range(8))
+
+
+@each
+def test_the_gradient_reaches_all_that_learns(matching: StackedCrossAttentionConfig) -> None:
+    system = built(matching)
+    everything = {name for name, _ in system.named_parameters()}
+    assert reached(system) == everything
+    system.parts()["image.backbone"].requires_grad_(False)
+    assert reached(system) == {n for n in everything if not n.startswith("image.backbone.")}
+
+
+@each
+def test_a_checkpoint_brings_the_same_scores_back(
+    matching: StackedCrossAttentionConfig, tmp_path: Path
+) -> None:
+    system = built(matching).eval()
+    fingerprint = save_system(system, tmp_path / "model", languages=["en", "de"])
+    loaded = load_checkpoint(tmp_path / "model")
+    assert (loaded.fingerprint, loaded.system.config) == (fingerprint, system.config)
+    before, after = encoded(system), encoded(loaded.system)
+    for one, other in zip(before, after, strict=True):
+        assert torch.equal(one.tokens, other.tokens)
+    assert torch.equal(system.score(*before), loaded.system.score(*after))
+
+
+def test_parts_are_no_vectors_to_search(tmp_path: Path) -> None:
+    retriever = Retriever(built(), name="scan", fingerprint="0", languages=["en"])
+    with pytest.raises(ModelError, match=r"scan: .* Retriever\.score.*take a model .* `mini`"):
+        index(tmp_path, tmp_path / "collection", encoder=retriever)
