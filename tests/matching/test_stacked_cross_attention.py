@@ -152,6 +152,21 @@ def test_sides_without_parts_are_refused() -> None:
         model(images, nothing)
 
 
+def test_each_direction_has_the_authors_scales() -> None:
+    images, texts = parts(3, REGIONS, seed=1), parts(4, WORDS, seed=2)
+    for (direction, pooling), scales in zip(
+        VARIANTS, [(9, 6), (9, 6), (4, 5), (4, 5)], strict=True
+    ):
+        given = StackedCrossAttention(
+            direction=direction,
+            pooling=pooling,
+            inverse_temperature=scales[0],
+            lse_scale=scales[1],
+        )
+        left_out = StackedCrossAttention(direction=direction, pooling=pooling)
+        assert torch.equal(left_out(images, texts), given(images, texts))
+
+
 @pytest.mark.parametrize("scale", [0.0, -1.0, 31.0])
 def test_scales_out_of_range_are_refused(scale: float) -> None:
     with pytest.raises(ValueError, match="scale"):

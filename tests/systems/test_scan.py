@@ -89,6 +89,20 @@ def test_a_checkpoint_brings_the_same_scores_back(
     assert torch.equal(system.score(*before), loaded.system.score(*after))
 
 
+def test_scales_are_the_directions_own_unless_a_configuration_says_them(tmp_path: Path) -> None:
+    regions_ask = {"direction": "image-to-text", "pooling": "lse"}
+    for said, scales in (
+        ({}, (4.0, 5.0)),
+        ({"lse_scale": 20.0}, (4.0, 20.0)),
+        ({"inverse_temperature": 9.0, "lse_scale": 6.0}, (9.0, 6.0)),
+    ):
+        matching = StackedCrossAttentionConfig.model_validate(regions_ask | said)
+        save_system(built(matching), tmp_path / "model")
+        loaded = load_checkpoint(tmp_path / "model").system
+        comparison = loaded.matching.comparison
+        assert (comparison.inverse_temperature, comparison.lse_scale) == scales
+
+
 def test_parts_are_no_vectors_to_search(tmp_path: Path) -> None:
     retriever = Retriever(built(), name="scan", fingerprint="0", languages=["en"])
     with pytest.raises(ModelError, match=r"scan: .* Retriever\.score.*take a model .* `mini`"):

@@ -18,6 +18,11 @@ from polyglance.unit import unit_rows
 Direction = Literal["text-to-image", "image-to-text"]
 Pooling = Literal["lse", "mean"]
 
+# λ and Λ of the authors, on Flickr30k; on COCO they take Λ = 20 where regions ask.
+SCALES: dict[Direction, tuple[float, float]] = {
+    "text-to-image": (9.0, 6.0),
+    "image-to-text": (4.0, 5.0),
+}
 # Squares no larger than these are lengths of nothing; they keep gradients finite.
 NOTHING, LEAST = 1e-16, 1e-30
 # e^2λ must be a float32, and e^−2λ must be more than nothing.
@@ -51,8 +56,8 @@ class StackedCrossAttention(Matching):
     Args:
         direction: who asks.
         pooling: of the similarities r.
-        inverse_temperature: λ; the authors take 9 for text-to-image and 4 for image-to-text.
-        lse_scale: Λ; the authors take 6 for text-to-image and 5 (on COCO 20) for image-to-text.
+        inverse_temperature: λ; ``None``: the authors' 9 for text-to-image, 4 for image-to-text.
+        lse_scale: Λ; ``None``: the authors' 6 for text-to-image, 5 (on COCO 20) for image-to-text.
 
     Raises:
         ValueError: a scale is not positive, or so large that exponentials overflow.
@@ -63,14 +68,19 @@ class StackedCrossAttention(Matching):
         *,
         direction: Direction = "text-to-image",
         pooling: Pooling = "mean",
-        inverse_temperature: float = 9.0,
-        lse_scale: float = 6.0,
+        inverse_temperature: float | None = None,
+        lse_scale: float | None = None,
     ) -> None:
         super().__init__()
-        for scale in (inverse_temperature, lse_scale):
+        given = inverse_temperature, lse_scale
+        scales = [
+            usual if scale is None else scale
+            for scale, usual in zip(given, SCALES[direction], strict=True)
+        ]
+        for scale in scales:
             if not 0 < scale <= LARGEST_SCALE:
                 raise ValueError(f"a scale of {scale} is not above 0 and up to {LARGEST_SCALE}")
-        self.comparison = _Comparison(direction, pooling, inverse_temperature, lse_scale)
+        self.comparison = _Comparison(direction, pooling, *scales)
 
     def forward(self, images: Features, texts: Features) -> Tensor:
         """Tokens (images, regions, dim) and (texts, words, dim) → (images, texts) scores.

@@ -7,7 +7,8 @@ averaged word by word, each word L2-normalised.
 
 **Matching** (section 3.1): stacked cross attention. ``text-to-image``: every word attends to the
 regions and is compared with what it found; ``image-to-text``: every region attends to the words.
-The similarities of the parts are averaged, or pooled by the log of their summed exponentials.
+The similarities of the parts are averaged, or pooled by the log of their summed exponentials. Where
+no scales are given they are the authors' on Flickr30k, which differ by direction.
 
 **Loss**: the hardest negative of the batch, hinged with a margin of .2, as in VSE++.
 

@@ -27,15 +27,17 @@ class StackedCrossAttentionConfig(Part):
     Attributes:
         direction: whose parts ask: ``text-to-image`` words, ``image-to-text`` regions.
         pooling: of the parts' similarities.
-        inverse_temperature: λ of the softmax.
-        lse_scale: λ of the log of the summed exponentials.
+        inverse_temperature: λ of the softmax; ``None``: the authors' for the direction, 9 where
+            words ask and 4 where regions do.
+        lse_scale: λ of the log of the summed exponentials; ``None``: likewise 6 and 5, their
+            numbers for Flickr30k.
     """
 
     kind: Literal["stacked-cross-attention"] = "stacked-cross-attention"
     direction: Literal["text-to-image", "image-to-text"] = "text-to-image"
     pooling: Literal["lse", "mean"] = "mean"
-    inverse_temperature: PositiveFloat = 9.0
-    lse_scale: PositiveFloat = 6.0
+    inverse_temperature: PositiveFloat | None = None
+    lse_scale: PositiveFloat | None = None
 
 
 MatchingConfig = Annotated[
