@@ -22,11 +22,25 @@ def recipes(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[ModuleType, Modul
     import paper_2
 
     yield ledger, paper_2
-    for name in ("ledger", "page_parts", "experiments", "paper_2", "paper_2_page"):
+    for name in (
+        "ledger",
+        "page_parts",
+        "experiments",
+        "paper_2",
+        "paper_2_page",
+        "paper_2_findings",
+    ):
         sys.modules.pop(name, None)
 
 
-def logged(ledger: ModuleType, table: str, name: str, seed: int, **rsums: float) -> Any:
+def logged(
+    ledger: ModuleType,
+    table: str,
+    name: str,
+    seed: int,
+    regions: dict[str, float] | None = None,
+    **rsums: float,
+) -> Any:
     languages = {
         tag: {"rsum": rsum, **{way: dict.fromkeys(ledger.RECALLS, rsum / 6) for way in WAYS}}
         for tag, rsum in rsums.items()
@@ -51,6 +65,7 @@ def logged(ledger: ModuleType, table: str, name: str, seed: int, **rsums: float)
         seconds=60.0,
         pairs=128_000,
         parameters={"words": 10, "gru": 20, "image": 3_000_000},
+        regions=regions or {},
     )
 
 
@@ -97,6 +112,35 @@ def test_the_page_tells_wins_losses_and_what_was_not_run(recipes: Any, tmp_path:
     assert "| none | 61.8 | 44.6 | 3 |" in text  # of the losses
     assert "| linear | 60.7 | 44.7 | 0 | not run |" in text
     assert "Not run (`python recipes/paper_2_sizes.py`)" in text
+
+
+def test_reasons_are_given_only_where_the_runs_bear_them_out(recipes: Any, tmp_path: Path) -> None:
+    ledger, _ = recipes
+    import paper_2_findings as findings
+
+    def kept(name: str, behind: float, later: float, width: float) -> Any:
+        runs = ledger.Ledger(tmp_path / f"{name}.jsonl")
+        for seed in range(3):
+            noise = 0.1 * seed
+            runs.add(logged(ledger, "single-en", "CLMR", seed, en=300.0))
+            runs.add(logged(ledger, "single-en", "LIWE", seed, en=300.0 - behind + noise))
+            runs.add(logged(ledger, "longer", "CLMR", seed, en=310.0))
+            runs.add(logged(ledger, "longer", "LIWE", seed, en=310.0 - later + noise))
+            runs.add(logged(ledger, "losses", "CLMR, max", seed, en=3.0))
+            runs.add(logged(ledger, "losses", "CLMR, sum", seed, en=200.0))
+            runs.add(logged(ledger, "losses", "CLMR, annealed", seed, en=220.0))
+            look = {"alike": 0.7, "width": width}
+            runs.add(logged(ledger, "non-local", "paper", seed, en=200.0, regions=look))
+        return runs
+
+    closing, staying = kept("closing", 20.0, 5.0, 0.001), kept("staying", 20.0, 20.0, 0.5)
+    ahead = kept("ahead", -20.0, -20.0, 0.001)
+    assert "it learns more slowly" in "".join(findings.orders(closing))
+    assert "twice the steps do not tell why" in "".join(findings.orders(staying))
+    assert "LIWE passes CLMR" not in "".join(findings.orders(ahead))
+    assert "in 3 of 3 runs" in "".join(findings.standing_still(closing))
+    assert "width up to 0.001" in "".join(findings.narrow_attention(closing))
+    assert findings.narrow_attention(staying) == []
 
 
 def test_every_setting_is_a_recipe_of_its_own(recipes: Any, monkeypatch: Any) -> None:
