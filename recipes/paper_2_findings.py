@@ -6,9 +6,8 @@ Every sentence here is chosen by the runs: none is written where they do not bea
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
 
-from ledger import Ledger, Logged, difference
+from ledger import Ledger, difference
 
 PICTURES, CAPTIONS = 6_000, 5  # of training, in English
 ON_TEXT = "en captions, en–de text"
@@ -84,18 +83,15 @@ def co_training_orders(ledger: Ledger) -> list[str]:
         "|---|---|---|",
     ]
     for first, second in (("LIWE", "CLMR"), ("LIWE", "frozen words"), ("frozen words", "CLMR")):
-        names = [f"{system}: {ON_TEXT}" for system in (first, second)]
-        cells = [verdict(_between(ledger, "co-training", *names, tag)) for tag in ("en", "de")]
+        cells = [verdict(_co_trained(ledger, first, second, tag)) for tag in ("en", "de")]
         lines.append(f"| {first} beats {second} | {' | '.join(cells)} |")
     return [*lines, "", *_behind_in_german(ledger)]
 
 
 def _behind_in_german(ledger: Ledger) -> list[str]:
     """Where LIWE loses to CLMR in German: how much of it is in English already."""
-    names = [f"{system}: {ON_TEXT}" for system in ("LIWE", "CLMR")]
-    english, german = (_between(ledger, "co-training", *names, tag) for tag in ("en", "de"))
-    captions = ledger.of("single-de", "LIWE"), ledger.of("single-de", "CLMR")
-    alone = difference(*captions, "de")
+    english, german = (_co_trained(ledger, "LIWE", "CLMR", tag) for tag in ("en", "de"))
+    alone = _between(ledger, "single-de", "LIWE", "CLMR", "de")
     if english is None or german is None or alone is None or sum(german) >= 0:
         return []
     return [
@@ -153,10 +149,16 @@ def narrow_attention(ledger: Ledger) -> list[str]:
 def _between(
     ledger: Ledger, table: str, first: str, second: str, language: str
 ) -> tuple[float, float] | None:
-    """First − second in a language's rsum."""
-    runs: tuple[Sequence[Logged], Sequence[Logged]]
-    runs = ledger.of(table, first), ledger.of(table, second)
-    return difference(*runs, language)
+    """First − second in a language's rsum, of two rows of a table."""
+    return difference(ledger.of(table, first), ledger.of(table, second), language)
+
+
+def _co_trained(
+    ledger: Ledger, first: str, second: str, language: str
+) -> tuple[float, float] | None:
+    """The same of two systems that know German from translations alone."""
+    rows = (f"{first}: {ON_TEXT}", f"{second}: {ON_TEXT}")
+    return _between(ledger, "co-training", *rows, language)
 
 
 def _interval(found: tuple[float, float]) -> str:
