@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from experiments import Experiment, Setting, main
-from paper_3_page import ALL, KEPT, LANGUAGES, POINTED, write_page
+from paper_3_findings import ALL, LANGUAGES, POINTED, SHARED
+from paper_3_page import KEPT, write_page
 
 BASE = Path(__file__).parent / "paper-3.toml"
 # Vectors of all four languages: a file each. fastText's own models make words of their n-grams.
@@ -25,7 +26,6 @@ SPACES = {
     "MUSE-style": "muse/{tag}.vec",
     "BiVec, joined": "bivec-joined/{tag}.vec",
 }
-SHARED = ("MUSE-style", "BiVec, joined")  # in which languages can be compared
 TRAINED_ON = (("en",), ("en", "fr"), ("en", "fr", "de"), LANGUAGES)
 MOSAICS = 100  # asked four questions a language each; a minute on one thread
 
