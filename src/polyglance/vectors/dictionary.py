@@ -118,9 +118,9 @@ def identical_words(source: WordSpace, target: WordSpace) -> Translations:
 
 
 def _drawn(word: str, seed: int) -> float:
-    """A number within 0 and 1, below 1, that is the same for a word everywhere."""
+    """A number from 0 to below 1 that is the same for a word everywhere."""
     digest = hashlib.blake2b(f"{seed} {word}".encode(), digest_size=6).digest()
-    return int.from_bytes(digest) / 2 ** (8 * len(digest))
+    return int.from_bytes(digest) / 256.0 ** len(digest)
 
 
 def _row(rows: dict[str, int], word: str) -> int | None:
