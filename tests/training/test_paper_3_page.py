@@ -252,6 +252,8 @@ def test_the_paper_size_recipe_is_a_recipe(recipes: Any) -> None:
     assert isinstance(model, PortazConfig)
     assert model.pooling.channels == model.dimension == 2400
     assert [phase.frozen for phase in recipe.training.phases] == [("image.backbone",), ()]
+    assert recipe.data.captions_per_picture * recipe.training.batch_size == 160
+    assert [phase.epochs for phase in recipe.training.phases] == [16, 104]
 
 
 def test_of_one_setting_the_checkpoint_stays(
