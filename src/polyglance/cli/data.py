@@ -10,6 +10,7 @@ import typer
 
 from polyglance.cli.features import export_precomp, prepare_features, told
 from polyglance.cli.translation import translate
+from polyglance.cli.vocabulary import vocabulary
 
 app = typer.Typer(
     help="Make manifests from published formats, and inspect them.", no_args_is_help=True
@@ -207,7 +208,9 @@ def inspect(
 
 
 app.command("export-precomp")(export_precomp)
+app.command("vocabulary")(vocabulary)
 app.command()(translate)
+app.command()(vocabulary)
 
 
 def _refuse_unread(format_: Format, given: list[str]) -> None:

@@ -92,7 +92,9 @@ def read_word2idx(path: Path, *, needed: Sequence[str]) -> list[str]:
         words = sorted(ids, key=ids.__getitem__)
         gaps = [ids[word] for word in words] != list(range(len(words)))
     except FileNotFoundError:
-        raise ModelError(f"{path} is missing; copy the checkpoint's folder whole") from None
+        raise ModelError(
+            f"{path} is missing; name a file that is there, or copy the checkpoint's folder whole"
+        ) from None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelError(
             f"{path} is no vocabulary ({type(error).__name__}: {error}); it should be an object "

@@ -47,7 +47,7 @@ class WordBuilder:
         Raises:
             ConfigError: words or characters are to be collected, and there are no captions; or a
                 file of vectors cannot be read.
-            ModelError: the checkpoint lacks a file.
+            ModelError: the checkpoint lacks a file, or a named file is no vocabulary.
             WeightsError: the sentence encoder has not been fetched.
         """
         from polyglance.text.character_words import CharacterWords
@@ -57,12 +57,10 @@ class WordBuilder:
 
         match config:
             case LearnedWordsConfig():
-                return LearnedWords(
-                    vocabulary=self._vocabulary(config.min_frequency), dimension=config.dimension
-                )
+                return LearnedWords(vocabulary=self._vocabulary(config), dimension=config.dimension)
             case CharacterWordsConfig():
                 return CharacterWords(
-                    alphabet=self._alphabet(config.min_frequency),
+                    alphabet=self._alphabet(config),
                     character_dimension=config.character_dimension,
                     word_length=config.word_length,
                     widths=config.widths,
@@ -79,19 +77,23 @@ class WordBuilder:
             case _:
                 assert_never(config)
 
-    def _vocabulary(self, min_frequency: int) -> Vocabulary:
+    def _vocabulary(self, config: LearnedWordsConfig) -> Vocabulary:
         from polyglance.text.vocabulary import FILE_NAME, Vocabulary
 
         if self.folder is not None:
             return Vocabulary.load(self.folder / FILE_NAME)
-        return Vocabulary.of(self._words(), min_frequency=min_frequency)
+        if config.vocabulary is not None:
+            return Vocabulary.load(config.vocabulary)
+        return Vocabulary.of(self._words(), min_frequency=config.min_frequency)
 
-    def _alphabet(self, min_frequency: int) -> Alphabet:
+    def _alphabet(self, config: CharacterWordsConfig) -> Alphabet:
         from polyglance.text.alphabet import FILE_NAME, Alphabet
 
         if self.folder is not None:
             return Alphabet.load(self.folder / FILE_NAME)
-        return Alphabet.of(self._words(), min_frequency=min_frequency)
+        if config.alphabet is not None:
+            return Alphabet.load(config.alphabet)
+        return Alphabet.of(self._words(), min_frequency=config.min_frequency)
 
     def _words(self) -> list[str]:
         if not self.training_texts:

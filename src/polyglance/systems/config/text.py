@@ -14,11 +14,19 @@ from polyglance.systems.config.part import Part, Probability, RecipePath
 
 
 class LearnedWordsConfig(Part):
-    """A learned vector for each word of the training captions that is frequent enough."""
+    """A learned vector for each word of the training captions that is frequent enough.
+
+    Attributes:
+        dimension: of a vector.
+        min_frequency: of a word; rarer ones share a vector.
+        vocabulary: a file that names the words instead, in the JSON layout of VSE++ and SCAN, such
+            as ``polyglance data vocabulary`` writes.
+    """
 
     kind: Literal["learned"] = "learned"
     dimension: PositiveInt = 300
     min_frequency: PositiveInt = 4
+    vocabulary: RecipePath | None = None
 
 
 class CharacterWordsConfig(Part):
@@ -29,6 +37,8 @@ class CharacterWordsConfig(Part):
         word_length: characters that a word is cut or padded to.
         widths: of the word-wise layers; the last is the word's dimension.
         min_frequency: of a character of the alphabet.
+        alphabet: a file that names the characters instead, in the JSON layout of LAVSE, such as
+            ``polyglance data vocabulary --characters`` writes.
         dropout: probability, behind each layer.
     """
 
@@ -37,6 +47,7 @@ class CharacterWordsConfig(Part):
     word_length: PositiveInt = 26
     widths: tuple[PositiveInt, ...] = Field(default=(384, 448, 300), min_length=1, max_length=3)
     min_frequency: PositiveInt = 2
+    alphabet: RecipePath | None = None
     dropout: Probability = 0.0
 
 
