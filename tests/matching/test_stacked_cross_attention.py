@@ -121,6 +121,15 @@ def test_autocast_rounds_products_only(direction: Direction, pooling: Pooling) -
     torch.testing.assert_close(rounded.double(), exact, rtol=0.02, atol=0.02)
 
 
+@pytest.mark.parametrize(("direction", "pooling"), VARIANTS)
+def test_no_text_has_no_score_and_pulls_at_nothing(direction: Direction, pooling: Pooling) -> None:
+    images, texts = parts(4, REGIONS, seed=1), parts(0, WORDS, seed=2)
+    scores = matching(direction, pooling)(images, texts)
+    assert scores.shape == (4, 0)
+    (gradient,) = torch.autograd.grad(scores.sum(), images.tokens)
+    assert not gradient.any()
+
+
 def test_words_that_find_nothing_have_finite_gradients() -> None:
     tokens = torch.eye(4)[None, :2].clone().requires_grad_()
     images = Features(tokens[:, 0], torch.eye(4)[None, 2:])  # orthogonal: all products are zero

@@ -13,7 +13,7 @@ from polyglance.losses.annealed_hinges import AnnealedHinges
 from polyglance.losses.info_nce import InfoNCE
 from polyglance.losses.max_of_hinges import MaxOfHinges
 from polyglance.losses.sum_of_hinges import SumOfHinges
-from polyglance.systems.clmr import CLMR
+from polyglance.systems.cotrained import CoTrained
 
 SENTENCES = [
     {"en": "a dog runs", "de": "ein Hund läuft", "fr": "un chien court"},
@@ -54,7 +54,7 @@ def hinges(
     return total
 
 
-def naive(system: CLMR, given: Batch, *, worst: bool) -> Tensor:
+def naive(system: CoTrained, given: Batch, *, worst: bool) -> Tensor:
     """Equation 8: one sentence encoded at a time, 1/|L| over the languages translated into."""
 
     def encode(text: str, language: str) -> Tensor:

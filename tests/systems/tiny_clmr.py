@@ -13,8 +13,8 @@ from polyglance.features import Features
 from polyglance.losses.base import EmbeddingLoss, ScoreLoss
 from polyglance.losses.sum_of_hinges import SumOfHinges
 from polyglance.matching.cosine import CosineMatching
-from polyglance.systems.clmr import CLMR
 from polyglance.systems.config import Part
+from polyglance.systems.cotrained import CoTrained
 from polyglance.text.base import TextEncoder
 
 
@@ -63,9 +63,9 @@ class TinyTexts(TextEncoder):
 
 def tiny_clmr(
     *, loss: ScoreLoss | EmbeddingLoss | None = None, text_loss: ScoreLoss | None = None
-) -> CLMR:
+) -> CoTrained:
     torch.manual_seed(0)
-    return CLMR(
+    return CoTrained(
         image=TinyImages(),  # type: ignore[arg-type]
         text=TinyTexts(),
         matching=CosineMatching(),

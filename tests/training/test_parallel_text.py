@@ -19,7 +19,7 @@ from polyglance.errors import ConfigError
 from polyglance.losses.annealed_hinges import AnnealedHinges
 from polyglance.losses.info_nce import InfoNCE
 from polyglance.losses.max_of_hinges import MaxOfHinges
-from polyglance.systems.clmr import CLMR
+from polyglance.systems.cotrained import CoTrained
 from polyglance.training.collapse import plateau_of_batch
 from polyglance.training.log import read_log
 from polyglance.training.loop import Trainer
@@ -41,7 +41,7 @@ def pictures(count: int = 20) -> TensorSource:
     return TensorSource(torch.randn(count, 8, generator=torch.Generator().manual_seed(2)))
 
 
-def trainer(folder: Path, *, text: ParallelSampler | None) -> tuple[Trainer, CLMR]:
+def trainer(folder: Path, *, text: ParallelSampler | None) -> tuple[Trainer, CoTrained]:
     system = tiny_clmr(loss=AnnealedHinges(), text_loss=AnnealedHinges(eta=0.91))
     return Trainer(
         system,

@@ -31,6 +31,7 @@ from polyglance.systems.builders import build_system
 from polyglance.systems.config import (
     FeiConfig,
     LearnedWordsConfig,
+    MaxOfHingesConfig,
     Part,
     PrecomputedConfig,
     RecurrentTextConfig,
@@ -140,6 +141,10 @@ def systems() -> Iterator[tuple[str, System, Tensor]]:
     torch.manual_seed(0)
     scan = SCANConfig(dimension=12, backbone=backbone, text=text)
     yield "scan", build_system(scan, training_texts=CAPTIONS), regions
+    torch.manual_seed(0)
+    co_trained = scan.model_copy(update={"text_loss": MaxOfHingesConfig()})
+    read = [*CAPTIONS, *GERMAN]
+    yield "scan on translations", build_system(co_trained, training_texts=read), regions
     for objective in ("retrieval", "pretraining"):
         torch.manual_seed(0)
         config = FeiConfig.model_validate(

@@ -310,7 +310,8 @@ def _add_through_gram(on_parts: Tensor, on_gram: Tensor, parts: Tensor) -> None:
 
 def _of_words(of_texts: Tensor, lengths: list[int]) -> Tensor:
     """(texts, images) → (all words, images)."""
-    return of_texts.repeat_interleave(torch.tensor(lengths, device=of_texts.device), dim=0)
+    repeats = torch.tensor(lengths, dtype=torch.int64, device=of_texts.device)  # of no text, too
+    return of_texts.repeat_interleave(repeats, dim=0)
 
 
 def _on_regions(on_products: Tensor, words: Tensor, reached: Tensor) -> Tensor:

@@ -10,7 +10,8 @@ regions and is compared with what it found; ``image-to-text``: every region atte
 The similarities of the parts are averaged, or pooled by the log of their summed exponentials. Where
 no scales are given they are the authors' on Flickr30k, which differ by direction.
 
-**Loss**: the hardest negative of the batch, hinged with a margin of .2, as in VSE++.
+**Loss**: the hardest negative of the batch, hinged with a margin of .2, as in VSE++; and as there,
+one between sentences and their translations, if it is given.
 
 **Training**: Adam at 2e-4, a tenth of it after 15 of 30 epochs over all captions, batches of 128,
 gradients clipped at 2.

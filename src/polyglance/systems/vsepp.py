@@ -12,7 +12,8 @@ embeddings are then made non-negative by their absolute value.
 
 **Loss** (equation 6): of each pair and direction only the hardest negative of the batch counts,
 hinged with a margin of .2. It stands still at 2·B·α while embeddings are random; the annealed
-loss of CLMR starts at once.
+loss of CLMR starts at once. With a loss between sentences and their translations it learns from
+parallel text as well, as Wehrmann et al. (ICCV 2019, tables 4 and 5) train it.
 
 **Training**: Adam at 2e-4, a tenth of it after 15 of 30 epochs over all captions, batches of 128,
 gradients clipped at 2; then the convolutional network too, at 2e-5.

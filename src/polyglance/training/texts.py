@@ -59,7 +59,8 @@ class TextSources:
 
 
 _LEARNERS = {
-    "parallel": 'model.system = "clmr", or "fei" with weights for tlm or cltr',
+    "parallel": 'model.system = "clmr", "vsepp" or "scan" with a model.text_loss, or "fei" with '
+    "weights for tlm or cltr",
     "monolingual": 'model.system = "fei" with a weight for text_mlm',
 }
 

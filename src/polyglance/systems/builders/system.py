@@ -97,7 +97,7 @@ def _dual_encoder(
     training_texts: Sequence[str],
     folder: Path | None,
 ) -> DualEncoder:
-    from polyglance.systems.clmr import CLMR
+    from polyglance.systems.cotrained import CoTrained
     from polyglance.systems.dual_encoder import DualEncoder
 
     backbone, towers = build_backbone(plain.image.backbone, folder=folder)
@@ -106,13 +106,14 @@ def _dual_encoder(
     )
     image = build_image_encoder(plain.image, backbone=backbone, dimension=plain.dimension)
     matching, loss = build_matching(plain.matching), build_loss(plain.loss)
-    if isinstance(config, CLMRConfig):
-        return CLMR(
+    text_loss = _text_loss(config)
+    if text_loss is not None:
+        return CoTrained(
             image=image,
             text=text,
             matching=matching,
-            loss=build_score_loss(config.loss, "clmr"),
-            text_loss=build_score_loss(config.text_loss, "clmr"),
+            loss=loss,
+            text_loss=text_loss,
             config=config,
             towers=towers | text_towers,
         )
@@ -124,6 +125,13 @@ def _dual_encoder(
         config=config,
         towers=towers | text_towers,
     )
+
+
+def _text_loss(config: Part) -> ScoreLoss | None:
+    """The loss of parallel texts, for systems that learn from them."""
+    if not isinstance(config, CLMRConfig | VSEppConfig | SCANConfig) or config.text_loss is None:
+        return None
+    return build_score_loss(config.text_loss, f"{config.system} on parallel text")
 
 
 def _fei(config: FeiConfig, training_texts: Sequence[str], folder: Path | None) -> System:

@@ -71,6 +71,7 @@ class VSEppConfig(Part):
         text: the paper's reads learned words in one direction.
         matching: cosine, or the order of its variant.
         loss: over the scores.
+        text_loss: of parallel texts, which the paper has none of; ``None``: it learns from none.
     """
 
     system: Literal["vsepp"] = "vsepp"
@@ -80,6 +81,7 @@ class VSEppConfig(Part):
     text: RecurrentTextConfig = RecurrentTextConfig(bidirectional=False)
     matching: Annotated[CosineConfig | OrderConfig, Field(discriminator="kind")] = CosineConfig()
     loss: LossConfig = MaxOfHingesConfig()
+    text_loss: LossConfig | None = None
 
 
 class SCANConfig(Part):
@@ -92,6 +94,7 @@ class SCANConfig(Part):
         matching: who asks, and how answers are pooled.
         image_dropout: probability, on the regions.
         loss: over the scores.
+        text_loss: of parallel texts, which the paper has none of; ``None``: it learns from none.
     """
 
     system: Literal["scan"] = "scan"
@@ -101,6 +104,7 @@ class SCANConfig(Part):
     matching: StackedCrossAttentionConfig = StackedCrossAttentionConfig()
     image_dropout: Probability = 0.0
     loss: LossConfig = MaxOfHingesConfig()
+    text_loss: LossConfig | None = None
 
 
 class CLMRConfig(Part):
