@@ -4,10 +4,11 @@ Pictures and sentences of every language end in one space, compared by cosine. P
 pairs align pictures with the languages that have captions; sentences and their translations, from
 any corpus and without pictures, align the languages with one another.
 
-**Images** (section 2.3): region features, a non-local block, a 1-D convolution, the average. The
-authors' code brings each region to unit length before the average, the paper does not say so; over
-the cells of a grid, most of which show background, that lets them all count the same and costs
-twenty points of rsum, so it is an option.
+**Images** (section 2.3): region features, a non-local block, a 1-D convolution, the average. Behind
+the convolution is a leaky rectifier, which is in the authors' code and not in the paper. The code
+also brings each region to unit length before the average, and the paper does not say so; over the
+cells of a grid, most of which show background, that lets them all count the same and costs twenty
+points of rsum, so it is an option.
 
 **Texts** (sections 2.1 and 2.2): word vectors in the order of the sentence through a bidirectional
 GRU whose two last states are averaged. With vectors learned a word the paper calls the model CLMR;
@@ -36,6 +37,7 @@ def as_dual_encoder(config: CLMRConfig) -> DualEncoderConfig:
         image=RegionImageConfig(
             backbone=config.backbone,
             non_local=config.non_local,
+            activation=True,
             normalise_regions=config.normalise_regions,
             dropout=config.image_dropout,
         ),

@@ -110,6 +110,9 @@ class SCANConfig(Part):
 class CLMRConfig(Part):
     """Paper 2: CLMR, and with words made of characters LIWE.
 
+    Behind the projection of regions is a leaky rectifier, as in the authors' code and not in the
+    paper.
+
     Attributes:
         dimension: of the joint space and of the GRU's states.
         backbone: of the regions.
