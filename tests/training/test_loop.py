@@ -168,6 +168,24 @@ def test_frozen_parts_are_left_exactly_as_they_are(tmp_path: Path) -> None:
     assert not any(system.parts()[part].training for part in ("image.backbone", "text.head"))
 
 
+@pytest.mark.parametrize("moving", [False, True])
+def test_a_backbone_that_learns_keeps_its_statistics_unless_told(
+    tmp_path: Path, moving: bool
+) -> None:
+    phase = {"steps": 6, "learning_rate": 0.1, "batch_statistics": moving}
+    trainer, system = tiny_trainer(tmp_path, config=tiny_config(phases=[phase]), validate=False)
+    modes = []
+    system.before_step = lambda: modes.append([m.training for m in system.backbone])
+    before = snapshot(system)
+    trainer.fit()
+    after = snapshot(system)
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    statistics = {f"backbone.1.{of}" for of in ("running_mean", "running_var")}
+    assert changed & statistics == (statistics if moving else set())
+    assert {"backbone.0.weight", "backbone.1.weight", "backbone.1.bias"} < changed
+    assert modes == [[True, moving, True, True]] * 6  # only BatchNorm stands still
+
+
 def test_a_part_frozen_in_one_phase_learns_in_the_next(tmp_path: Path) -> None:
     trainer, system = tiny_trainer(tmp_path, config=tiny_config(phases=TWO_PHASES))
     before = snapshot(system)["backbone.0.weight"]

@@ -16,7 +16,8 @@ loss of CLMR starts at once. With a loss between sentences and their translation
 parallel text as well, as Wehrmann et al. (ICCV 2019, tables 4 and 5) train it.
 
 **Training**: Adam at 2e-4, a tenth of it after 15 of 30 epochs over all captions, batches of 128,
-gradients clipped at 2; then the convolutional network too, at 2e-5.
+gradients clipped at 2; then the convolutional network too, at 2e-5, with the BatchNorm statistics
+that it came with.
 """
 
 from __future__ import annotations

@@ -229,7 +229,7 @@ class Trainer:
     ) -> None:
         at = self.progress
         model, fabric_optimizer = self._fabric.setup(TrainingStep(self._system), optimizer)
-        set_training_mode(self._system, phase.frozen)
+        self._train_mode(phase)
         if self._system.chunk_size is not None:
             check_chunks(self._system)
         batches = stream(
@@ -254,11 +254,15 @@ class Trainer:
                 self._write_step(values, optimizer)
                 if held_back is not None and self._measurement_is_due(length):
                     self._measure(held_back)
-                    set_training_mode(self._system, phase.frozen)
+                    self._train_mode(phase)
                 if self._ranks.largest(int(self._state.save_is_due()))[0]:
                     self._save(optimizer)
                 started = time.monotonic()
         batches.close()
+
+    def _train_mode(self, phase: PhaseConfig) -> None:
+        statistics = phase.batch_statistics
+        set_training_mode(self._system, phase.frozen, batch_statistics=statistics)
 
     def _is_to_stop(self, stop: StopRequest) -> bool:
         """Whether any process has been asked to."""

@@ -45,12 +45,31 @@ def freeze(system: System, names: Sequence[str]) -> None:
         raise ConfigError(f"with {', '.join(names)} frozen, nothing is left to learn")
 
 
-def set_training_mode(system: System, names: Sequence[str]) -> None:
+def set_training_mode(
+    system: System, names: Sequence[str], *, batch_statistics: bool = False
+) -> None:
     """Training mode for what learns, evaluation mode for what is frozen.
 
     Without the second, frozen BatchNorm layers would go on moving their statistics and frozen
     dropout would go on dropping.
+
+    Args:
+        system: that trains.
+        names: of parts that are frozen.
+        batch_statistics: let BatchNorm layers of a backbone that learns normalise by the batch.
+            Otherwise they stay in evaluation mode and only their weights learn: a few pictures a
+            batch say less than what the backbone was pretrained on.
     """
     system.train()
     for part in frozen_parts(system, names).values():
         part.eval()
+    if not batch_statistics and (backbone := system.parts().get(BACKBONE)) is not None:
+        _keep_statistics(backbone)
+
+
+def _keep_statistics(module: nn.Module) -> None:
+    from torch.nn.modules.batchnorm import _BatchNorm
+
+    for layer in module.modules():
+        if isinstance(layer, _BatchNorm):
+            layer.eval()

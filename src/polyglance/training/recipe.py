@@ -202,6 +202,8 @@ class PhaseConfig(_Table):
         steps: in steps.
         frozen: parts that do not learn, by the names of ``System.parts``; ``image`` stands for
             all of ``image.…``. A frozen part stays in evaluation mode.
+        batch_statistics: BatchNorm layers of a backbone that learns normalise by the batch and move
+            their means, for one that starts from chance; else they keep those it came with.
         optimizer: by name.
         learning_rate: of all parts, times ``learning_rate_scale`` of the part, if named.
         weight_decay: decoupled for ``adamw``; never on vectors (biases, norms).
@@ -211,6 +213,7 @@ class PhaseConfig(_Table):
     epochs: PositiveFloat | None = None
     steps: PositiveInt | None = None
     frozen: tuple[str, ...] = ()
+    batch_statistics: bool = False
     optimizer: Literal["adam", "adamw", "adamax", "sgd"] = "adam"
     learning_rate: PositiveFloat = 1e-4
     learning_rate_scale: dict[str, PositiveFloat] = Field(default_factory=dict)
