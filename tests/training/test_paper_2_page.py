@@ -135,9 +135,10 @@ def test_reasons_are_given_only_where_the_runs_bear_them_out(recipes: Any, tmp_p
 
     closing, staying = kept("closing", 20.0, 5.0, 0.001), kept("staying", 20.0, 20.0, 0.5)
     ahead = kept("ahead", -20.0, -20.0, 0.001)
-    assert "it learns more slowly" in "".join(findings.orders(closing))
-    assert "twice the steps do not tell why" in "".join(findings.orders(staying))
-    assert "LIWE passes CLMR" not in "".join(findings.orders(ahead))
+    assert "closes the gap" in "".join(findings.orders(closing))
+    assert "slower to fit" not in "".join(findings.orders(closing))  # their losses are alike
+    assert "does not close the gap" in "".join(findings.orders(staying))
+    assert "Why LIWE is behind" not in "".join(findings.orders(ahead))
     assert "in 3 of 3 runs" in "".join(findings.standing_still(closing))
     assert "width up to 0.001" in "".join(findings.narrow_attention(closing))
     assert findings.narrow_attention(staying) == []
