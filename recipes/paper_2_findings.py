@@ -48,7 +48,7 @@ def orders(ledger: Ledger) -> list[str]:
 
 
 def _slow_characters(ledger: Ledger) -> list[str]:
-    """Why LIWE is behind, where it is: how far, and on which captions, after short and long runs."""
+    """Why LIWE is behind, where it is: how far and on which captions, in short and long runs."""
     tables = "single-en", "longer"
     gaps = [_between(ledger, table, "LIWE", "CLMR", "en") for table in tables]
     first, later = gaps
@@ -62,11 +62,12 @@ def _slow_characters(ledger: Ledger) -> list[str]:
             [statistics.fmean(run.losses[-1][1] for run in runs) for runs in (liwe, clmr)]
         )
     closing = later[0] > first[0] + first[1]
+    more = "closes the gap" if closing else "does not close the gap soon"
     told = [
         f"Why LIWE is behind CLMR in English: by {_interval(first)} after {epochs[0]:.1f} epochs "
-        f"of the captions, and by {_interval(later)} after {epochs[1]:.1f} (table *Longer*): more of "
-        f"the same {'closes the gap' if closing else 'does not close the gap soon'}. In the paper's "
-        "figure 2 it passes CLMR after the fifth of 30 epochs, with five times as many pictures."
+        f"of the captions, and by {_interval(later)} after {epochs[1]:.1f} (table *Longer*): more "
+        f"of the same {more}. In the paper's figure 2 it passes CLMR after the fifth of 30 epochs, "
+        "with five times as many pictures."
     ]
     if all(liwe > clmr for liwe, clmr in losses):
         pairs = " and ".join(f"{liwe:.1f} against {clmr:.1f}" for liwe, clmr in losses)
