@@ -360,7 +360,7 @@ def _times(path: Path) -> list[str]:
     lines += [
         f"1,000 pictures (from stored ResNet-50 cells) and 5,000 English captions, at the paper's "
         f"1,024 dimensions, on {rows[0]['threads']} processors; medians of {rows[0]['rounds']} "
-        "rounds in turns, seconds; without a non-local block where nothing else is said. The paper, "
+        "rounds in turns, seconds; without a non-local block unless it is named. The paper, "
         "on its machine: CLMR 3.1 to encode and 0.15 to score on the CPU, LIWE 5.11 and 0.14, SCAN "
         "10 and 180 on a GPU.",
         "",
