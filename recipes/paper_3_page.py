@@ -132,7 +132,8 @@ Multi30K and their translations, none of a picture here |
 
 The same for all rows: features, batches, optimiser, {layers} SRU layers, WELDON pooling with
 {pooling.maxima} maxima and {pooling.minima} minima of 49 cells. Vectors never move. However many
-languages a run trains on, it takes the same number of pairs, drawn from all of them alike.
+languages a run trains on, it takes the same number of pairs, drawn from all of them alike; French
+or Czech alone, which have one caption a picture, give fewer.
 
 Numbers are means over seeds ± half of the 95 % interval (Student's t: few seeds give wide
 intervals). A gallery is always all 1,000 pictures. Ties count against the model.
