@@ -136,7 +136,7 @@ def test_reasons_are_given_only_where_the_runs_bear_them_out(recipes: Any, tmp_p
     closing, staying = kept("closing", 20.0, 5.0, 0.001), kept("staying", 20.0, 20.0, 0.5)
     ahead = kept("ahead", -20.0, -20.0, 0.001)
     assert "closes the gap" in "".join(findings.orders(closing))
-    assert "slower to fit" not in "".join(findings.orders(closing))  # their losses are alike
+    assert "slower to learn" not in "".join(findings.orders(closing))  # their losses are alike
     assert "does not close the gap" in "".join(findings.orders(staying))
     assert "Why LIWE is behind" not in "".join(findings.orders(ahead))
     assert "in 3 of 3 runs" in "".join(findings.standing_still(closing))
