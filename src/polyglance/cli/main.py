@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from polyglance.cli import data, vectors
+from polyglance.cli import collection, data, vectors
 from polyglance.cli.demo import demo
 from polyglance.cli.download import download
 from polyglance.cli.evaluate import evaluate
@@ -26,6 +26,7 @@ app = typer.Typer(
 )
 for verb in (download, index, search, explain, serve, evaluate, train, demo):
     app.command()(verb)
+app.add_typer(collection.app, name="collection")
 app.add_typer(data.app, name="data")
 app.add_typer(vectors.app, name="vectors")
 

@@ -78,6 +78,41 @@ class Known(NamedTuple):
     captions: str | None
 
 
+class File(NamedTuple):
+    """A picture or a video as a collection remembers it.
+
+    Attributes:
+        id: of the file, and of its first row.
+        path: as stored, see :class:`polyglance.search.schema.Stored`.
+        size: in bytes.
+        mtime_ns: in nanoseconds.
+        content: hex digest of its bytes.
+        is_video: whether its rows are frames.
+    """
+
+    id: str
+    path: str
+    size: int
+    mtime_ns: int
+    content: str
+    is_video: bool
+
+
+FILE_COLUMNS = ("id", "path", "path_bytes", "size", "mtime_ns", "content", "moment")
+
+
+def file_of(row: Mapping[str, Any]) -> File:
+    """The file behind a row that has ``FILE_COLUMNS``."""
+    return File(
+        id=row["id"],
+        path=stored_path(row["path"], row["path_bytes"]),
+        size=row["size"],
+        mtime_ns=row["mtime_ns"],
+        content=row["content"],
+        is_video=row["moment"] is not None,
+    )
+
+
 class Collection:
     """A collection, open for reading; it is never blocked by a writer.
 
@@ -103,6 +138,25 @@ class Collection:
         """
         path = Path(folder)
         return cls(path, read_info(path))
+
+    def each_file(self) -> Iterator[File]:
+        """Every picture and video, in no order."""
+        for batch in self.batches(FILE_COLUMNS, where=FIRST_OF_A_FILE):
+            yield from map(file_of, batch.to_pylist())
+
+    def batches(
+        self, columns: Sequence[str], *, where: str | None = None
+    ) -> Iterator[pa.RecordBatch]:
+        """Rows of ``pictures``, some thousand at a time; all of one state of the table.
+
+        Args:
+            columns: names.
+            where: a condition in SQL; every row where it is ``None``.
+
+        Raises:
+            CollectionError: the table is damaged.
+        """
+        return self._batches(self.pictures, columns, where)
 
     def check_model(self, *, name: str, fingerprint: str) -> None:
         """Refuse a model whose embeddings cannot be compared with the ones stored here.
@@ -179,17 +233,32 @@ class Collection:
     def _scan(
         self, table: Any, columns: list[str], *, where: str | None = None
     ) -> Iterator[tuple[Any, ...]]:
+        for batch in self._batches(table, columns, where):
+            yield from zip(*(batch.column(name).to_pylist() for name in columns), strict=True)
+
+    def _batches(
+        self, table: Any, columns: Sequence[str], where: str | None
+    ) -> Iterator[pa.RecordBatch]:
         with reading(self.folder):
             rows = table.search() if where is None else table.search().where(where)
-            for batch in rows.select(columns).to_batches():
-                yield from zip(*(batch.column(name).to_pylist() for name in columns), strict=True)
+            reader = rows.select(list(columns)).to_batches()
+        while True:  # what the consumer does with a batch is not the table's fault
+            with reading(self.folder):
+                batch = next(reader, None)
+            if batch is None:
+                return
+            yield batch
 
 
-def read_info(folder: Path) -> CollectionInfo:
+def read_info(folder: Path, *, migrate: bool = True) -> CollectionInfo:
     """Read and check ``collection.json``, migrating the collection where its format is older.
 
+    Args:
+        folder: of the collection.
+        migrate: whether that may change it; otherwise an older format is refused.
+
     Raises:
-        CollectionError: it is missing, damaged or from the future.
+        CollectionError: it is missing, damaged, from the future, or older where it may not change.
     """
     path = folder / INFO_FILE
     try:
@@ -208,6 +277,11 @@ def read_info(folder: Path) -> CollectionInfo:
         raise CollectionError(
             f"{folder} has format {found}, made by a newer Polyglance; this one reads up to "
             f"{FORMAT}. Update Polyglance"
+        )
+    if found < FORMAT and not migrate:
+        raise CollectionError(
+            f"{folder} has format {found}, of an earlier Polyglance; "
+            f"'polyglance collection info {folder}' brings it to format {FORMAT}"
         )
     for version in range(found, FORMAT):
         content = MIGRATIONS[version](folder, content)

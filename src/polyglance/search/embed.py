@@ -14,6 +14,7 @@ import numpy as np
 
 from polyglance.data.video import Sampling
 from polyglance.errors import PictureError
+from polyglance.search.digest import digest
 from polyglance.search.encoder import Encoder
 from polyglance.search.parallel import batched
 from polyglance.search.scan import Found
@@ -114,7 +115,7 @@ def embed_video(
         with (root / file.path).open("rb") as handle:
             status = os.fstat(handle.fileno())
             file = replace(file, size=status.st_size, mtime_ns=status.st_mtime_ns)
-            content = hashlib.file_digest(handle, _digest).hexdigest()
+            content = hashlib.file_digest(handle, digest).hexdigest()
             if is_familiar(content):
                 return Familiar(file, content)
             handle.seek(0)
@@ -149,7 +150,7 @@ def _read(
         return Unreadable(file, f"cannot be read: {error.strerror}", for_good=False)
     # What counts is the file as it was when it was read, not as the scan saw it.
     file = replace(file, size=status.st_size, mtime_ns=status.st_mtime_ns)
-    content = _digest(data).hexdigest()
+    content = digest(data).hexdigest()
     if is_familiar(content):
         return Familiar(file, content)
     try:
@@ -159,10 +160,6 @@ def _read(
     except PictureError as error:
         return Unreadable(file, str(error), for_good=True)
     return Decoded(file, content, facts.width, facts.height, _local_time(facts.date), pixels)
-
-
-def _digest(data: bytes = b"") -> hashlib.blake2b:
-    return hashlib.blake2b(data, digest_size=16)
 
 
 def _local_time(date: str | None) -> datetime | None:

@@ -50,3 +50,14 @@ def rows_of_index(table: Any) -> int | None:
         if index.name.startswith(_NAME)
     ]
     return max(built, default=None)
+
+
+def rows_beside_index(table: Any) -> int | None:
+    """How many rows came since the table's index was refreshed; ``None`` where it has none.
+
+    They are found nevertheless: each is compared.
+    """
+    built_on = rows_of_index(table)
+    if built_on is None:
+        return None
+    return int(table.index_stats(f"{_NAME}{built_on}").num_unindexed_rows)

@@ -134,6 +134,18 @@ def open_for_writing(folder: Path, *, model: Model, root: Path) -> Iterator[Writ
         yield Writer(collection)
 
 
+@contextmanager
+def open_for_removing(folder: Path) -> Iterator[Writer]:
+    """Open a collection as its only writer, to take rows out: that needs no model.
+
+    Raises:
+        CollectionError: there is no collection, it is damaged, or another process is writing.
+    """
+    read_info(folder)  # before the lock, which would make the folder
+    with only_writer(folder, CollectionError):
+        yield Writer(Collection.open(folder))
+
+
 def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)

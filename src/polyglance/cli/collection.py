@@ -1,0 +1,219 @@
+"""``polyglance collection``: look after what ``polyglance index`` has made."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from polyglance.search.collection import Collection
+    from polyglance.search.inventory import Inventory
+    from polyglance.search.pruning import Survey
+    from polyglance.search.verification import Verdict
+
+FOLDERS_SHOWN = 10
+FILES_SHOWN = 20
+
+app = typer.Typer(
+    help="Look after collections: what is in them, whether it is true, copies, exports.",
+    no_args_is_help=True,
+)
+
+CollectionFolder = Annotated[
+    Path, typer.Argument(metavar="COLLECTION", help="Made by 'polyglance index'.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of lines.")]
+
+
+@app.command()
+def info(collection: CollectionFolder, as_json: AsJson = False) -> None:
+    """Say what is in a collection, which model filled it and how it is searched."""
+    from polyglance.search.collection import Collection
+    from polyglance.search.inventory import take_inventory
+
+    opened = Collection.open(collection)
+    inventory = take_inventory(opened)
+    if as_json:
+        print_json(_inventory_json(opened, inventory))
+    else:
+        _print_inventory(opened, inventory)
+
+
+@app.command()
+def verify(
+    collection: CollectionFolder,
+    content: Annotated[
+        bool,
+        typer.Option("--content", help="Read every file and compare its bytes, not size and time."),
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Check that files, embeddings, tables and model are as they were; changes nothing.
+
+    Exit code 1 if anything is wrong.
+    """
+    from polyglance.search.verification import verify as check
+
+    verdict = check(collection, fingerprint_of=_fingerprint_of, content=content, show_progress=True)
+    print_json(_verdict_json(verdict)) if as_json else _print_verdict(verdict)
+    if verdict.problems:
+        raise typer.Exit(1)
+
+
+@app.command()
+def prune(
+    collection: CollectionFolder,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be taken out, and leave it.")
+    ] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="Do not ask, however much is taken out.")
+    ] = False,
+) -> None:
+    """Take out pictures and videos whose files are gone.
+
+    Where a whole folder is not there, or holds nothing at all, its pictures are kept: a disk that
+    is not mounted must not empty a collection. Asks before it takes out more than half.
+    """
+    from polyglance.search.collection import Collection
+    from polyglance.search.pruning import prune as take_out
+    from polyglance.search.pruning import survey
+
+    surveyed = survey(Collection.open(collection))
+    _print_survey(surveyed)
+    if dry_run or not surveyed.gone:
+        typer.echo(f"{len(surveyed.gone)} of {surveyed.files} would be taken out")
+        return
+    if surveyed.most and not yes:
+        _ask(f"take {len(surveyed.gone)} of {surveyed.files} files out of {collection}?")
+    removed = take_out(collection, surveyed.gone)
+    typer.echo(f"{removed} taken out; {surveyed.files - removed} left")
+
+
+def print_json(value: Any) -> None:
+    """As all verbs print it."""
+    typer.echo(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def _inventory_json(opened: Collection, inventory: Inventory) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    described = opened.info.model_dump(mode="json")
+    counted = asdict(inventory) | {"index": inventory.index._asdict()}
+    dates = {
+        edge: None if counted[edge] is None else counted[edge].isoformat()
+        for edge in ("first", "last")
+    }
+    return {"collection": str(opened.folder), **described, **counted, **dates}
+
+
+def _print_inventory(opened: Collection, inventory: Inventory) -> None:
+    described = opened.info
+    lines = {
+        "pictures": f"{inventory.pictures:,}",
+        "videos": f"{inventory.videos:,}",
+        "skipped": f"{inventory.skipped:,}",
+        "root": described.root,
+        "folders": _folders(inventory),
+        "dates": _dates(inventory),
+        "model": f"{described.model} ({described.fingerprint[:12]})",
+        "dimension": str(described.dimension),
+        "rows": f"{inventory.rows:,}",
+        "index": _index(inventory),
+        "size": f"{inventory.size / 1e6:,.1f} MB",
+        "created": f"{described.created:%Y-%m-%d %H:%M} UTC",
+        "format": str(described.format),
+    }
+    for name, value in lines.items():
+        typer.echo(f"{name + ':':<11}{value}")
+
+
+def _folders(inventory: Inventory) -> str:
+    listed = [f"{name} ({count:,})" for name, count in inventory.folders.items()]
+    more = len(listed) - FOLDERS_SHOWN
+    return ", ".join(listed[:FOLDERS_SHOWN] + ([f"and {more} more"] if more > 0 else [])) or "none"
+
+
+def _dates(inventory: Inventory) -> str:
+    if inventory.first is None or inventory.last is None:
+        return "no picture says when it was taken"
+    return f"{inventory.first:%Y-%m-%d} to {inventory.last:%Y-%m-%d}"
+
+
+def _index(inventory: Inventory) -> str:
+    state = inventory.index
+    if not state.approximate:
+        return "none: every row is compared, exactly"
+    beside = f", rows not yet in it: {state.beside:,}" if state.beside else ""
+    return f"approximate, laid out for {state.built_on:,} rows{beside}"
+
+
+def _fingerprint_of(name: str) -> str:
+    from polyglance.retriever import Retriever
+
+    return Retriever.load(name).fingerprint
+
+
+def _verdict_json(verdict: Verdict) -> dict[str, Any]:
+    problems = [
+        {"kind": kind.value, "count": problem.count, "first": problem.names}
+        for kind, problem in verdict.problems.items()
+    ]
+    return {"rows": verdict.rows, "files": verdict.files, "problems": problems}
+
+
+def _print_verdict(verdict: Verdict) -> None:
+    from polyglance.search.verification import MEANINGS, Kind
+
+    for kind, problem in verdict.problems.items():
+        if kind in (Kind.TABLE, Kind.MODEL):
+            typer.echo(f"{kind.value}: {problem.names[0]}")
+            continue
+        more = ", …" if problem.count > len(problem.names) else ""
+        what, remedy = MEANINGS[kind]
+        typer.echo(f"{what}: {problem.count:,}; {remedy}")
+        typer.echo(f"  {', '.join(problem.names)}{more}")
+    found = "something is wrong" if verdict.problems else "all is well"
+    typer.echo(f"{verdict.rows:,} rows read, {verdict.files:,} files looked for: {found}")
+
+
+def _print_survey(surveyed: Survey) -> None:
+    from polyglance.search.schema import readable
+
+    for file in surveyed.gone[:FILES_SHOWN]:
+        typer.echo(f"gone: {readable(file.path)}")
+    if len(surveyed.gone) > FILES_SHOWN:
+        typer.echo(f"… and {len(surveyed.gone) - FILES_SHOWN} more")
+    if not surveyed.out_of_reach:
+        return
+    for folder, count in list(surveyed.out_of_reach.items())[:FOLDERS_SHOWN]:
+        typer.echo(f"kept: {readable(str(folder))} ({count})", err=True)
+    typer.echo(
+        f"files kept: {sum(surveyed.out_of_reach.values())}, since their folders are not there, "
+        "hold nothing, or cannot be looked into: is a disk not mounted? If they are gone for good, "
+        "'polyglance index' forgets them",
+        err=True,
+    )
+
+
+def _ask(question: str) -> None:
+    """Go on if the answer is yes.
+
+    Raises:
+        typer.Exit: it is no.
+        CollectionError: nobody is there to answer.
+    """
+    from polyglance.errors import CollectionError
+
+    try:
+        agreed = typer.confirm(question)
+    except typer.Abort:
+        raise CollectionError(
+            "more than half would be taken out, and nobody said yes; --yes does"
+        ) from None
+    if not agreed:
+        typer.echo("nothing was taken out")
+        raise typer.Exit(1)
