@@ -73,9 +73,9 @@ def _slow_characters(ledger: Ledger) -> list[str]:
         pairs = " and ".join(f"{liwe:.1f} against {clmr:.1f}" for liwe, clmr in losses)
         told.append(
             f"It is behind on the captions that it learns from as well: its loss at the last step "
-            f"is {pairs}, although dropout makes the task harder for CLMR alone. So at least a part "
-            "of the lag is in fitting, before new captions come into it: layers over characters are "
-            "slower to learn than a table, and these runs are short."
+            f"is {pairs}, although dropout makes the task harder for CLMR alone. So at least a "
+            "part of the lag is in fitting, before new captions come into it: layers over "
+            "characters are slower to learn than a table, and these runs are short."
         )
     return [" ".join(told), ""]
 
