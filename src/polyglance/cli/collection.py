@@ -93,6 +93,36 @@ def prune(
     typer.echo(f"{removed} taken out; {surveyed.files - removed} left")
 
 
+@app.command()
+def export(
+    collection: CollectionFolder,
+    output: Annotated[Path, typer.Option(metavar="FILE", help="To write: .jsonl or .parquet.")],
+    embeddings: Annotated[
+        bool,
+        typer.Option(
+            "--embeddings",
+            help="The vectors too: a column in Parquet, a file .npy beside JSON Lines. Of a video, "
+            "each frame is then a line.",
+        ),
+    ] = False,
+) -> None:
+    """Write path, captions, size, date and hash of every picture and video, as a manifest."""
+    from polyglance.search.collection import Collection
+    from polyglance.search.export import export as write
+
+    opened = Collection.open(collection)
+    exported = write(opened, output, embeddings=embeddings)
+    typer.echo(f"{output}: {exported.lines} lines")
+    if exported.vectors is not None:
+        typer.echo(f"{exported.vectors}: {exported.lines} × {opened.info.dimension}")
+    if exported.outside:
+        typer.echo(
+            f"lines that name no 'image' or 'video', only a 'path': {exported.outside}; as a "
+            f"manifest, write the file into {opened.info.root}, or a folder above all pictures",
+            err=True,
+        )
+
+
 def print_json(value: Any) -> None:
     """As all verbs print it."""
     typer.echo(json.dumps(value, ensure_ascii=False, indent=2))
