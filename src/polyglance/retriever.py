@@ -48,8 +48,8 @@ class Retriever:
     :meth:`text_features` are compared by :meth:`score`, which works with every model.
 
     Attributes:
-        name: of a built-in model, or the absolute path of a checkpoint, so that a collection
-            finds its model from any folder.
+        name: of a built-in model or on the hub, or the absolute path of a folder, so that a
+            collection finds its model from any folder.
         fingerprint: hex digest; a collection refuses another one.
         languages: BCP-47 tags of the languages that it was trained on.
         dimension: of its embeddings.
@@ -68,22 +68,25 @@ class Retriever:
 
     @classmethod
     def load(cls, path_or_name: str | Path) -> Retriever:
-        """Load a built-in model by name, or a checkpoint by its folder. Never uses the network.
+        """Load a built-in model by name, or a model by its folder. Never uses the network.
+
+        Besides checkpoints, folders of CLIP, SigLIP and like models of transformers are understood,
+        and their names on the hub where they were downloaded before.
 
         Raises:
-            ModelError: there is no such model, or its checkpoint is damaged.
+            ModelError: there is no such model, it is of no supported type, or it is damaged.
             WeightsError: a pretrained tower that it needs has not been fetched yet.
         """
-        from polyglance.systems.checkpoint import load_checkpoint
+        from polyglance.systems.loading import load_model
         from polyglance.vision.inference import freeze
 
         folder = locate(path_or_name)
-        loaded: Checkpoint = load_checkpoint(folder)
+        loaded: Checkpoint = load_model(folder)
         if backbone := loaded.system.parts().get("image.backbone"):
             freeze(backbone)
         return cls(
             loaded.system,
-            name=name_of(folder),
+            name=name_of(folder, path_or_name),
             fingerprint=loaded.fingerprint,
             languages=loaded.languages,
         )
@@ -224,7 +227,7 @@ class Retriever:
 
         fine = self.map_preprocessing
         if isinstance(image, str | Path):
-            picture = open_picture(Path(image), target_size=fine.size)
+            picture = open_picture(Path(image), target_size=fine.decode_size)
         else:
             picture = image.convert("RGB")
         width, height = picture.size
@@ -332,10 +335,10 @@ class Retriever:
 
 
 def locate(path_or_name: str | Path) -> Path:
-    """The folder of a built-in model or of a checkpoint.
+    """The folder of a built-in model, of a checkpoint, or of a model from the hub.
 
     Raises:
-        ModelError: neither exists; the message lists the built-in names.
+        ModelError: none exists here; the message lists the built-in names.
     """
     folder = Path(path_or_name)
     if folder.is_dir():
@@ -343,16 +346,37 @@ def locate(path_or_name: str | Path) -> Path:
     names = built_in_models()
     if str(path_or_name) in names:
         return BUILT_IN / str(path_or_name)
+    if downloaded := _downloaded(str(path_or_name)):
+        return downloaded
     raise ModelError(
-        f"no model {str(path_or_name)!r}: it is neither a checkpoint's folder nor a built-in "
-        f"model ({', '.join(names)})"
+        f"no model {str(path_or_name)!r}: it is neither a folder here, nor a built-in model "
+        f"({', '.join(names)}), nor in the local cache of the hub (`hf download NAME` brings a "
+        "model there)"
     )
 
 
-def name_of(folder: Path) -> str:
-    """What a model in ``folder`` is called from anywhere: a built-in name, or the absolute path."""
+def name_of(folder: Path, asked: str | Path) -> str:
+    """What a model is called from anywhere: a built-in or hub name, or the absolute path.
+
+    Args:
+        folder: as :func:`locate` found it.
+        asked: what it was asked for.
+    """
     absolute = folder.resolve()
-    return absolute.name if absolute.parent == BUILT_IN else str(absolute)
+    if absolute.parent == BUILT_IN:
+        return absolute.name
+    return str(absolute) if Path(asked).is_dir() else str(asked)
+
+
+def _downloaded(name: str) -> Path | None:
+    """The folder of a hub's model in the local cache."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
+
+    try:
+        return Path(snapshot_download(name, local_files_only=True))
+    except (HFValidationError, LocalEntryNotFoundError):
+        return None
 
 
 def built_in_models() -> list[str]:

@@ -166,9 +166,9 @@ def _store(
 
 def _store_of_model(records: Sequence[Record], name: str) -> FeatureStore:
     from polyglance.retriever import locate
-    from polyglance.systems.checkpoint import load_checkpoint
+    from polyglance.systems.loading import load_model
 
-    system = load_checkpoint(locate(name)).system
+    system = load_model(locate(name)).system
     return _filled(
         records,
         encode=system.backbone_features,

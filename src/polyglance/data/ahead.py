@@ -73,10 +73,11 @@ def decode(
 
     if path is None:
         raise PictureError("the record names no picture file")
+    size = preprocessing.decode_size
     if frame is None:
-        return preprocessing.clip([open_picture(path, target_size=preprocessing.size)])
+        return preprocessing.clip([open_picture(path, target_size=size)])
     # What is cut out is enlarged, so the file must not be decoded too small.
-    return preprocessing.clip([frame(open_picture(path, target_size=2 * preprocessing.size))])
+    return preprocessing.clip([frame(open_picture(path, target_size=size and 2 * size))])
 
 
 def decode_video(

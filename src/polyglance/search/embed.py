@@ -155,7 +155,7 @@ def _read(
         return Familiar(file, content)
     try:
         facts = picture_size_and_date(data)
-        picture = open_picture(data, target_size=preprocessing.size)
+        picture = open_picture(data, target_size=preprocessing.decode_size)
         pixels = preprocessing(picture)
     except PictureError as error:
         return Unreadable(file, str(error), for_good=True)

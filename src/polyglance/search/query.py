@@ -210,7 +210,9 @@ class Searcher:
         from polyglance.data.decode import open_picture
 
         preprocessing = self.encoder.preprocessing
-        picture = open_picture(image, target_size=preprocessing.size, max_pixels=MAX_QUERY_PIXELS)
+        picture = open_picture(
+            image, target_size=preprocessing.decode_size, max_pixels=MAX_QUERY_PIXELS
+        )
         pixels = preprocessing(picture)[np.newaxis]  # (1, 3, size, size)
         with self._encoding:
             embedding: NDArray[np.float32] = self.encoder.encode_pixels(pixels)[0]

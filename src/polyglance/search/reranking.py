@@ -121,8 +121,8 @@ def _read(
     encoder = reranker.encoder
 
     def decode(hit: Hit) -> NDArray[np.uint8]:
-        picture = open_shown(hit.path, moment=hit.moment, target_size=encoder.preprocessing.size)
-        return encoder.preprocessing(picture)
+        size = encoder.preprocessing.decode_size
+        return encoder.preprocessing(open_shown(hit.path, moment=hit.moment, target_size=size))
 
     parts, kept, gone = [], [], []
     for batch in decoded_batches(hits, decode, batch_size=PICTURES_AT_ONCE):

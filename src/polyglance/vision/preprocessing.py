@@ -62,6 +62,14 @@ class Preprocessing:
             pixels[place] = self(picture)
         return pixels
 
+    @property
+    def decode_size(self) -> int | None:
+        """The size in pixels for which a file may be decoded at a fraction of its own.
+
+        ``None`` where every pixel of the file counts.
+        """
+        return self.size
+
     def visible(self, width: int, height: int) -> tuple[float, float, float, float]:
         """Left, top, right and bottom, in pixels, of what is seen of a picture of that size."""
         if self.fit == "squash":

@@ -18,6 +18,7 @@ from polyglance.systems.config import (
     DistilledConfig,
     DualEncoderConfig,
     FeiConfig,
+    HubDualEncoderConfig,
     LossConfig,
     MatchingConfig,
     MiniConfig,
@@ -53,12 +54,15 @@ def build_system(
         WeightsError: a pretrained tower has not been fetched.
         ModelError: a transformers model is not where the configuration says.
     """
+    from polyglance.systems.builders.hub import build_hub_dual_encoder
     from polyglance.systems.builders.mini import build_mini
     from polyglance.systems.builders.translated import build_translated
     from polyglance.systems.translated import as_dual_encoder
 
     if isinstance(config, MiniConfig):
         return build_mini(config, build_score_loss(config.loss, "mini"))
+    if isinstance(config, HubDualEncoderConfig):
+        return build_hub_dual_encoder(config, folder)
     if isinstance(config, FeiConfig):
         return _fei(config, training_texts, folder)
     if isinstance(config, NRCCRConfig | CL2CMConfig | DistilledConfig):

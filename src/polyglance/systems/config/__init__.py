@@ -3,6 +3,7 @@
 Read from a recipe's ``[model]`` table, written whole into every checkpoint.
 """
 
+from polyglance.systems.config.hub import HubDualEncoderConfig
 from polyglance.systems.config.image import (
     AttentionPoolingConfig,
     BackboneConfig,
@@ -105,6 +106,7 @@ __all__ = [
     "GRUConfig",
     "GlobalPoolingConfig",
     "GridBackboneConfig",
+    "HubDualEncoderConfig",
     "ImageConfig",
     "InfoNCEConfig",
     "JoinedWordsConfig",

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeFloat, PositiveInt
 
+from polyglance.systems.config.hub import HubDualEncoderConfig
 from polyglance.systems.config.image import (
     BackboneConfig,
     GlobalPoolingConfig,
@@ -229,6 +230,7 @@ SystemConfig = Annotated[
     | NRCCRConfig
     | CL2CMConfig
     | DistilledConfig
-    | MiniConfig,
+    | MiniConfig
+    | HubDualEncoderConfig,
     Field(discriminator="system"),
 ]

@@ -1,0 +1,107 @@
+"""A tokenizer of transformers as its model was trained with it, padding and case included."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING
+
+from torch import Tensor
+
+from polyglance.data.text import normalise_text
+from polyglance.errors import ModelError
+from polyglance.text.hub import cannot_load
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+
+VOCABULARIES = (
+    "tokenizer.json",
+    "vocab.json",
+    "vocab.txt",
+    "spiece.model",
+    "tokenizer.model",
+    "sentencepiece.bpe.model",
+)
+
+
+class HubTokenizer:
+    """Strings to ids, cut and padded as the model's own code does it.
+
+    Where :class:`~polyglance.text.tokenizer.Tokenizer` takes over the rules of a fast tokenizer,
+    this one leaves the tokenizer as it is: SigLIP's strips punctuation in Python, SigLIP 2's pads
+    on the side that it was saved with. Names of special tokens inside a text are plain text.
+
+    Args:
+        tokenizer: of transformers.
+        max_length: tokens of a text, with those around it; the rest is not read.
+        pads_fully: to ``max_length``, not to the longest text of a batch.
+        has_mask: whether the model is told which tokens are padding.
+    """
+
+    def __init__(
+        self,
+        tokenizer: PreTrainedTokenizerBase,
+        *,
+        max_length: int,
+        pads_fully: bool,
+        has_mask: bool,
+    ) -> None:
+        self.max_length = max_length
+        self._tokenizer = tokenizer
+        self._padding = "max_length" if pads_fully else "longest"
+        self._has_mask = has_mask
+        self._lock = Lock()  # cutting and padding are states of the tokenizer, which threads share
+
+    def __len__(self) -> int:
+        """Size of the vocabulary."""
+        return len(self._tokenizer)
+
+    def encode(self, texts: Sequence[str]) -> dict[str, Tensor]:
+        """``input_ids`` and perhaps ``attention_mask``, int64 (texts, length)."""
+        with self._lock:
+            encoded = self._tokenizer(
+                [_readable(text) for text in texts],
+                padding=self._padding,
+                truncation=True,
+                max_length=self.max_length,
+                split_special_tokens=True,
+                return_attention_mask=self._has_mask,
+                return_tensors="pt",
+            )
+        names = ("input_ids", "attention_mask") if self._has_mask else ("input_ids",)
+        return {name: encoded[name] for name in names}
+
+    def save(self, folder: Path) -> None:
+        """Its own files, for :func:`load_hub_tokenizer`."""
+        self._tokenizer.save_pretrained(folder)
+
+
+def load_hub_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+    """The tokenizer in a model's folder; none that brings code of its own.
+
+    Raises:
+        ModelError: there is none, or a library that it needs is missing.
+    """
+    from transformers import AutoTokenizer
+
+    if not any((folder / name).is_file() for name in VOCABULARIES):
+        # The library would make an empty one, and every text would be unknown tokens.
+        raise ModelError(
+            f"no tokenizer at {str(folder)!r}: it has none of {', '.join(VOCABULARIES)}; put the "
+            "model's own tokenizer there"
+        )
+    try:
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
+            str(folder), local_files_only=True, trust_remote_code=False
+        )
+    except (OSError, ValueError, ImportError, KeyError) as error:
+        raise cannot_load("tokenizer", folder, error, local_files_only=True) from None
+    return tokenizer
+
+
+def _readable(text: str) -> str:
+    """NFC, and question marks for the lone surrogates that UTF-8 cannot hold."""
+    return normalise_text(text.encode("utf-8", "replace").decode("utf-8"))
