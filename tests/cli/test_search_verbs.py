@@ -110,3 +110,54 @@ def test_mistakes(photos: Path, arguments: list[str], error: type[Exception], me
     run("index", "photos", "-c", "c")
     with pytest.raises(error, match=message):
         run(*arguments)
+
+
+def asked(*arguments: str) -> list[str]:
+    """Names of the hits of ``search rot`` with these options."""
+    hits = json.loads(run("search", "rot", "-c", "c", "--json", *arguments))
+    return [Path(hit["path"]).name for hit in hits]
+
+
+def test_filters(photos: Path) -> None:
+    picture(photos / "it's 100%_" / "tall.png", "blue", size=(20, 90))
+    picture(photos / "it's 100%_" / "wide.jpg", "green", size=(300, 200))
+    run("index", "photos", "-c", "c")
+    assert sorted(asked("--folder", "it's 100%_")) == ["tall.png", "wide.jpg"]
+    assert sorted(asked("--folder", str(photos / "it's 100%_") + "/")) == ["tall.png", "wide.jpg"]
+    assert len(asked("--folder", str(photos))) == 9
+    assert asked("--kind", "jpg") == asked("--min-size", "100") == ["wide.jpg"]
+    assert asked("--orientation", "portrait", "--top", "1") == ["tall.png"]
+    for nothing in (["--folder", "its"], ["--since", "2024"], ["--caption", "rot"]):
+        result = CliRunner().invoke(app, ["search", "rot", "-c", "c", *nothing])
+        assert (result.exit_code, result.stdout) == (0, "")
+        assert "no picture passes the filters: " in result.stderr
+    assert asked("--folder", "its") == []
+
+
+def test_captions_are_filtered_in_their_scripts(photos: Path) -> None:
+    captions = [{"zh": ["一隻狗"], "en": ["100% dog_1"]}, {"he": ["כלב בשלג"]}]
+    lines = [
+        json.dumps({"image": f"photos/{name}.png", "captions": each})
+        for name, each in zip(("red", "blue"), captions, strict=True)
+    ]
+    Path("m.jsonl").write_text("\n".join(lines) + "\n", "utf-8")
+    run("index", "m.jsonl", "-c", "c")
+    assert asked("--caption", "狗") == asked("--caption", "% DOG_") == ["red.png"]
+    assert asked("--caption", "בשלג") == ["blue.png"]
+    assert asked("--caption", "%") == ["red.png"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--since", "May"], "since: 'May' is not a date"),
+        (["--since", "2024", "--until", "2023"], "no day is since"),
+        (["--min-size", "-1"], "minimum size"),
+        (["--orientation", "up"], "no orientation"),
+        (["--kind", "exe"], "no kind of file"),
+    ],
+)
+def test_mistaken_filters(photos: Path, arguments: list[str], message: str) -> None:
+    run("index", "photos", "-c", "c")
+    with pytest.raises(QueryError, match=message):
+        run("search", "rot", "-c", "c", *arguments)

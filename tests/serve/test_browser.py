@@ -136,6 +136,27 @@ def test_own_picture_and_words_count_together(page: Any, tmp_path: Path) -> None
     assert names(page)[0] == "mostly <red> & blue.png"
 
 
+def test_filters_stay_in_the_address(page: Any, address: str, tmp_path: Path) -> None:
+    search(page, "rot")
+    page.get_by_role("heading", name="rot").wait_for()
+    page.get_by_text("Filters", exact=True).click()
+    page.get_by_label("Folder").fill("blue")
+    page.get_by_role("button", name="Apply").click()
+    page.get_by_text("1 best of 1").wait_for()
+    assert names(page) == ["blue.png"]
+    assert page.url == f"{address}/?q=rot&language=&folder=blue"
+    page.locator("#image").set_input_files(picture(tmp_path / "mine.png", "yellow"))
+    page.get_by_role("heading", name="Like your picture mine.png").wait_for()
+    assert names(page) == ["blue.png"]
+
+    page.goto(f"{address}/?q=rot&since=2024-06")
+    page.get_by_role("heading", name="No picture passes the filters").wait_for()
+    assert page.get_by_label("From", exact=True).input_value() == "2024-06-01"
+    page.get_by_role("link", name="Clear filters").click()
+    page.get_by_role("heading", name="rot").wait_for()
+    assert len(names(page)) == 8
+
+
 def test_without_javascript(browser: Any, address: str) -> None:
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
@@ -150,6 +171,17 @@ def test_without_javascript(browser: Any, address: str) -> None:
     page.get_by_role("heading", name="Why this picture? gelb").wait_for()
     page.get_by_role("link", name="Back to all pictures").click()
     page.get_by_role("heading", name="gelb").wait_for()
+    context.close()
+
+
+def test_filters_without_javascript(browser: Any, address: str) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(address)
+    page.get_by_text("Filters", exact=True).click()
+    page.get_by_label("Shape").select_option("portrait")
+    page.get_by_role("button", name="Apply").click()
+    page.get_by_role("heading", name="No picture passes the filters").wait_for()
     context.close()
 
 

@@ -8,7 +8,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from polyglance.cli.search_options import (
+    Caption,
+    Folder,
+    Kind,
+    MinSize,
+    Shape,
+    Since,
+    Until,
+    below_root,
+)
+
 if TYPE_CHECKING:
+    from polyglance.search.filters import Filters
     from polyglance.search.query import Hit, Query, Searcher
     from polyglance.search.reranking import RerankedHit
 
@@ -45,32 +57,58 @@ def search(
     rerank_weight: Annotated[
         float, typer.Option(help="Of the cosine, which is added to the second model's score.")
     ] = 0.0,
+    folder: Folder = None,
+    since: Since = None,
+    until: Until = None,
+    min_size: MinSize = None,
+    orientation: Shape = None,
+    kind: Kind = None,
+    caption: Caption = None,
 ) -> None:
     """Find pictures in a collection, best first, each with its score (cosine).
 
     Of a video, the moment that matches best is told.
     """
+    from polyglance.search.collection import read_info
+    from polyglance.search.filters import Filters
     from polyglance.search.query import Query
 
     asked = Query.of(query, language=language, image=image)
+    filters = Filters.of(
+        folder=below_root(folder, read_info(collection).root),
+        since=since,
+        until=until,
+        min_size=min_size,
+        orientation=orientation,
+        kind=kind,
+        caption=caption,
+    )
     if rerank is not None:
-        found = _search_and_rerank(collection, asked, top, rerank, rerank_top, rerank_weight)
+        found = _search_and_rerank(
+            collection, asked, filters, top, rerank, rerank_top, rerank_weight
+        )
         _print_json(_reranked_json(found, asked)) if as_json else _print_reranked(found)
         return
     searcher = open_searcher(collection)
-    hits = searcher.search(asked, top=top)
+    hits = searcher.search(asked, top=top, filters=filters)
+    if not hits:
+        _print_nothing(filters)
     if as_json:
         _print_json([_as_json(hit, asked) for hit in hits])
         return
     _print_language(asked, searcher.language_warning(asked.language))
-    if not hits:
-        typer.echo(EMPTY, err=True)
     for hit in hits:
         typer.echo(_line(hit))
 
 
 def _search_and_rerank(
-    collection: Path, asked: Query, top: int, model: str, rerank_top: int, weight: float
+    collection: Path,
+    asked: Query,
+    filters: Filters,
+    top: int,
+    model: str,
+    rerank_top: int,
+    weight: float,
 ) -> list[RerankedHit]:
     """Hits; what is known of the language, and pictures that are gone, are said at once."""
     from math import isfinite
@@ -86,8 +124,16 @@ def _search_and_rerank(
         raise ConfigError(f"--rerank-weight {weight}: give a number, such as 0.5")
     searcher, reranker = open_searcher(collection), Reranker.load(model)
     hits, gone = search_and_rerank(
-        searcher, reranker, asked, top=top, rerank_top=rerank_top, weight=weight
+        searcher,
+        reranker,
+        asked,
+        top=top,
+        rerank_top=rerank_top,
+        weight=weight,
+        filters=filters,
     )
+    if not hits and not gone:
+        _print_nothing(filters)
     _print_language(asked, searcher.language_warning(asked.language))
     if warning := language_warning(asked.language, reranker.encoder.languages):
         typer.echo(f"{model}: {warning}", err=True)
@@ -128,10 +174,15 @@ def _reranked_json(hits: list[RerankedHit], query: Query) -> list[dict[str, obje
 
 def _print_reranked(hits: list[RerankedHit]) -> None:
     """Each with the score that it was ordered by, its rank before and now, and its cosine."""
-    typer.echo("second score, rank before → now, cosine" if hits else EMPTY, err=True)
+    if hits:
+        typer.echo("second score, rank before → now, cosine", err=True)
     for rank, each in enumerate(hits, start=1):
         score = f"{'–':>7}" if each.score is None else f"{each.score:7.3f}"
         typer.echo(f"{score}  {each.rank:>4} → {rank:<4}  {_line(each.hit)}")
+
+
+def _print_nothing(filters: Filters) -> None:
+    typer.echo(f"no picture passes the filters: {filters}" if filters else EMPTY, err=True)
 
 
 def _print_json(hits: list[dict[str, object]]) -> None:

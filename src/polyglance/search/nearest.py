@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 SECONDS_BETWEEN_LOOKS = 1.0
 COLUMNS = ["id", "path", "path_bytes", "content", "width", "height", "taken", "captions"]
 COLUMNS += ["file", "moment"]
+# So many filters of late are remembered with what passes them.
+FILTERS_KEPT = 32
 # Where the frames of few videos fill the best rows, so many times more are looked at.
 WIDER = 4
 
@@ -34,10 +36,14 @@ class Neighbour(NamedTuple):
 
 
 class _Resident(NamedTuple):
-    """A small collection in memory: ``embeddings`` is (rows, dimension), of unit rows."""
+    """A small collection in memory: ``embeddings`` is (rows, dimension), of unit rows.
+
+    ``passing`` has the row numbers that filters let pass, by LanceDB expression.
+    """
 
     rows: pa.Table
     embeddings: NDArray[np.float32]
+    passing: dict[str, NDArray[np.intp]]
 
 
 class Neighbours:
@@ -56,27 +62,36 @@ class Neighbours:
         self._looked = -SECONDS_BETWEEN_LOOKS
         self._resident: _Resident | None = None
 
-    def nearest(self, vector: NDArray[np.float32], *, top: int) -> list[Neighbour]:
+    def nearest(
+        self, vector: NDArray[np.float32], *, top: int, where: str | None = None
+    ) -> list[Neighbour]:
         """The best row of each of the ``top`` best files, best first; ties by id.
 
         Args:
             vector: (dimension,) of unit length.
             top: how many files.
+            where: LanceDB expression; only rows that it holds for are compared.
         """
         wanted = top
         while True:
-            found = self._nearest_rows(vector, wanted)
+            found = self._nearest_rows(vector, wanted, where)
             best = _best_of_each_file(found)
             if len(best) >= top or len(found) < wanted:
                 return best[:top]
             wanted *= WIDER
 
-    def _nearest_rows(self, vector: NDArray[np.float32], top: int) -> list[Neighbour]:
+    def _nearest_rows(
+        self, vector: NDArray[np.float32], top: int, where: str | None
+    ) -> list[Neighbour]:
         resident = self._current()
         if resident is None:
-            return self._by_index(vector, top)
+            return self._by_index(vector, top, where)
         scores = resident.embeddings @ vector  # (rows,)
-        best = _best(scores, top)
+        if where is None:
+            best = _best(scores, top)
+        else:
+            passing = self._passing(resident, where)
+            best = passing[_best(scores[passing], top)]
         rows = resident.rows.take(best).to_pylist()
         found = [Neighbour(row, float(scores[i])) for row, i in zip(rows, best, strict=True)]
         return sorted(found, key=_by_score_then_id)
@@ -99,21 +114,64 @@ class Neighbours:
         position = _position(resident, picture_id)
         return resident.embeddings[position] if position >= 0 else None
 
-    def sample(self, count: int) -> list[dict[str, Any]]:
-        """Up to ``count`` files, a row of each without its embedding, from all the collection."""
+    def sample(self, count: int, *, where: str | None = None) -> list[dict[str, Any]]:
+        """Up to ``count`` files, a row of each without its embedding, from all the collection.
+
+        Args:
+            count: how many.
+            where: LanceDB expression that the files' rows must pass.
+        """
         resident = self._current()
         if resident is None:
             with reading(self.collection.folder):
-                found = self.collection.pictures.search().where(FIRST_OF_A_FILE)
+                found = self.collection.pictures.search().where(_first_and(where))
                 return list(found.select(COLUMNS).limit(count).to_arrow().to_pylist())
-        first = np.flatnonzero(_is_first(resident.rows))  # (files,)
+        first = self._files(resident, where)
         spread = np.linspace(0, len(first) - 1, min(count, len(first))).round().astype(np.int64)
         return list(resident.rows.take(first[spread]).to_pylist())
 
-    def _by_index(self, vector: NDArray[np.float32], top: int) -> list[Neighbour]:
+    def matching(self, where: str | None = None) -> int:
+        """How many files pass a filter; without one, how many there are."""
+        resident = self._current()
+        if resident is not None:
+            return len(self._files(resident, where))
+        with reading(self.collection.folder):
+            return int(self.collection.pictures.count_rows(_first_and(where)))
+
+    def _files(self, resident: _Resident, where: str | None) -> NDArray[np.intp]:
+        """(files,) numbers of the rows that are a picture, or the first of a video, and pass."""
+        first = np.flatnonzero(_is_first(resident.rows))
+        return first if where is None else np.intersect1d(first, self._passing(resident, where))
+
+    def _passing(self, resident: _Resident, where: str) -> NDArray[np.intp]:
+        """(passing,) numbers of the rows that a filter lets pass, ascending.
+
+        LanceDB decides, so that a filter means the same with rows in memory and by the index.
+        """
+        known = resident.passing.get(where)
+        if known is None:
+            import pyarrow.compute as pc
+
+            with reading(self.collection.folder):
+                ids = self.collection.pictures.search().where(where).select(["id"]).to_arrow()["id"]
+            # A writer may have been here since the rows were read: ids that are not among them go.
+            known = np.flatnonzero(pc.is_in(resident.rows["id"], ids.combine_chunks()).to_numpy())
+            if len(resident.passing) >= FILTERS_KEPT:
+                resident.passing.clear()
+            resident.passing[where] = known
+        return known
+
+    def _by_index(
+        self, vector: NDArray[np.float32], top: int, where: str | None
+    ) -> list[Neighbour]:
         search = self.collection.pictures.search(vector).distance_type("dot")
         search = search.nprobes(PARTITIONS_PROBED).refine_factor(REFINE_FACTOR)
         with reading(self.collection.folder):
+            if where is not None:
+                search = search.where(where, prefilter=True)
+                if self.collection.pictures.count_rows(where) <= self.exact_up_to:
+                    # What few rows pass may lie in partitions that are far from the query.
+                    search = search.bypass_vector_index()
             found = search.select([*COLUMNS, "_distance"]).limit(top).to_arrow().to_pylist()
         # LanceDB's "dot" distance is 1 − cosine for unit vectors.
         neighbours = [Neighbour(row, 1.0 - row.pop("_distance")) for row in found]
@@ -139,7 +197,7 @@ class Neighbours:
         # (rows · dimension,) → (rows, dimension)
         flat = table["embedding"].combine_chunks().flatten().to_numpy()
         embeddings = flat.reshape(-1, self.collection.info.dimension)
-        return _Resident(table.drop_columns(["embedding"]), embeddings)
+        return _Resident(table.drop_columns(["embedding"]), embeddings, {})
 
 
 def _best(scores: NDArray[np.float32], top: int) -> NDArray[np.intp]:
@@ -158,6 +216,10 @@ def _best_of_each_file(neighbours: list[Neighbour]) -> list[Neighbour]:
     for each in neighbours:
         best.setdefault(each.row["file"], each)
     return list(best.values())
+
+
+def _first_and(where: str | None) -> str:
+    return FIRST_OF_A_FILE if where is None else f"{FIRST_OF_A_FILE} AND ({where})"
 
 
 def _is_first(rows: pa.Table) -> NDArray[np.bool_]:

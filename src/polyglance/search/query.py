@@ -17,6 +17,7 @@ from polyglance.data.text import normalise_text
 from polyglance.errors import QueryError
 from polyglance.search.collection import Collection
 from polyglance.search.encoder import Encoder
+from polyglance.search.filters import EVERYTHING, Filters
 from polyglance.search.nearest import Neighbour, Neighbours
 from polyglance.search.schema import Captions, stored_path
 
@@ -127,16 +128,27 @@ class Searcher:
         self.encoder.encode_pixels(np.zeros((1, 3, size, size), dtype=np.uint8))
         self.search(Query.of("warm up"), top=1)
 
-    def search(self, query: Query, *, top: int = 10) -> list[Hit]:
+    def search(self, query: Query, *, top: int = 10, filters: Filters = EVERYTHING) -> list[Hit]:
         """The ``top`` best pictures and videos, best first; a video with its best moment.
+
+        Args:
+            query: what is looked for.
+            top: how many hits; fewer only where fewer pass the filters.
+            filters: which pictures are compared with the query at all.
 
         Raises:
             QueryError: ``top`` is out of range.
             PictureError: the query's picture cannot be read.
         """
-        return self._hits(self.embed(query), top)
+        return self._hits(self.embed(query), top, filters)
 
-    def similar(self, picture_id: str, *, top: int = 10) -> list[Hit]:
+    def matching(self, filters: Filters = EVERYTHING) -> int:
+        """How many pictures and videos of the collection pass the filters."""
+        return self.neighbours.matching(filters.expression())
+
+    def similar(
+        self, picture_id: str, *, top: int = 10, filters: Filters = EVERYTHING
+    ) -> list[Hit]:
         """The ``top`` pictures most like one of the collection, itself left out.
 
         Raises:
@@ -146,7 +158,8 @@ class Searcher:
         embedding = None if asked is None else self.neighbours.embedding(picture_id)
         if asked is None or embedding is None:
             raise QueryError(f"there is no picture {picture_id!r} in this collection")
-        others = [hit for hit in self._hits(embedding, top + 1) if hit.path != asked.path]
+        found = self._hits(embedding, top + 1, filters)
+        others = [hit for hit in found if hit.path != asked.path]
         return others[:top]
 
     def picture(self, picture_id: str) -> Hit | None:
@@ -185,9 +198,10 @@ class Searcher:
         with self._encoding:
             return self.encoder.explain(picture, query.text, language=language)
 
-    def sample(self, count: int) -> list[Hit]:
+    def sample(self, count: int, *, filters: Filters = EVERYTHING) -> list[Hit]:
         """Up to ``count`` pictures from all over the collection, always the same ones."""
-        return [self._hit(Neighbour(row, 1.0)) for row in self.neighbours.sample(count)]
+        rows = self.neighbours.sample(count, where=filters.expression())
+        return [self._hit(Neighbour(row, 1.0)) for row in rows]
 
     def language_warning(self, language: str) -> str | None:
         """A sentence where the model was trained on known languages and this is none of them."""
@@ -218,10 +232,11 @@ class Searcher:
             embedding: NDArray[np.float32] = self.encoder.encode_pixels(pixels)[0]
         return embedding
 
-    def _hits(self, vector: NDArray[np.float32], top: int) -> list[Hit]:
+    def _hits(self, vector: NDArray[np.float32], top: int, filters: Filters) -> list[Hit]:
         if not 1 <= top <= MAX_TOP + 1:
             raise QueryError(f"the number of results must be between 1 and {MAX_TOP}")
-        return [self._hit(each) for each in self.neighbours.nearest(vector, top=top)]
+        found = self.neighbours.nearest(vector, top=top, where=filters.expression())
+        return [self._hit(each) for each in found]
 
     def _hit(self, neighbour: Neighbour) -> Hit:
         row: dict[str, Any] = neighbour.row

@@ -12,6 +12,7 @@ from polyglance.data.ahead import decoded_batches
 from polyglance.data.video import open_shown
 from polyglance.errors import PictureError, QueryError
 from polyglance.features import joined
+from polyglance.search.filters import EVERYTHING, Filters
 from polyglance.search.query import MAX_TOP, NOT_GIVEN, Hit, Query, Searcher
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ def search_and_rerank(
     top: int = 10,
     rerank_top: int = TOP,
     weight: float = 0.0,
+    filters: Filters = EVERYTHING,
 ) -> RerankedHits:
     """The ``top`` best pictures: the first ``rerank_top`` of the collection in a second order.
 
@@ -72,6 +74,7 @@ def search_and_rerank(
         top: how many hits.
         rerank_top: how many pictures are looked at.
         weight: of the first model's scores, which are added to the second's.
+        filters: which pictures are searched at all.
 
     Raises:
         QueryError: the query has a picture, or a number is out of range.
@@ -81,7 +84,7 @@ def search_and_rerank(
         raise QueryError(f"the number of results must be between 1 and {MAX_TOP}")
     if not 1 <= rerank_top <= MAX_TOP:
         raise QueryError(f"the number of reranked results must be between 1 and {MAX_TOP}")
-    found = searcher.search(query, top=max(top, rerank_top))
+    found = searcher.search(query, top=max(top, rerank_top), filters=filters)
     ranked = list(enumerate(found, start=1))
     images, kept, gone = _read(reranker, found[:rerank_top])
     language = None if query.language == NOT_GIVEN else query.language
@@ -121,8 +124,10 @@ def _read(
     encoder = reranker.encoder
 
     def decode(hit: Hit) -> NDArray[np.uint8]:
-        size = encoder.preprocessing.decode_size
-        return encoder.preprocessing(open_shown(hit.path, moment=hit.moment, target_size=size))
+        picture = open_shown(
+            hit.path, moment=hit.moment, target_size=encoder.preprocessing.decode_size
+        )
+        return encoder.preprocessing(picture)
 
     parts, kept, gone = [], [], []
     for batch in decoded_batches(hits, decode, batch_size=PICTURES_AT_ONCE):

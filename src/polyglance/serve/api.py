@@ -7,19 +7,32 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, File, Form, HTTPException, UploadFile
+from fastapi import APIRouter, Depends, File, Form, HTTPException, UploadFile
 from fastapi import Query as Parameter
 from pydantic import BaseModel
 
 from polyglance.errors import PictureError
+from polyglance.search.filters import Filters
 from polyglance.search.query import MAX_CHARACTERS, Hit, Query, Searcher
+from polyglance.serve.filtering import filters_of_address
 from polyglance.serve.why import Explainer, address_of_words
 
 MAX_TOP = 200
 
 Top = Annotated[int, Parameter(ge=1, le=MAX_TOP, description="How many pictures.")]
-Words = Annotated[str, Parameter(max_length=MAX_CHARACTERS, description="In any language.")]
-Language = Annotated[str | None, Parameter(description="BCP-47 tag of the words, such as de.")]
+Words = Annotated[
+    str,
+    Parameter(
+        max_length=MAX_CHARACTERS,
+        description="In any language.",
+        examples=["ein Hund im Schnee", "雪の中の犬"],
+    ),
+]
+Language = Annotated[
+    str | None,
+    Parameter(description="BCP-47 tag of the words, such as de.", examples=["de", "zh-Hant"]),
+]
+Filtering = Annotated[Filters, Depends(filters_of_address)]
 
 
 class Picture(BaseModel):
@@ -39,10 +52,14 @@ class Picture(BaseModel):
 
 
 class Answer(BaseModel):
-    """What a search found. ``language`` is the tag that reached the model."""
+    """What a search found. ``language`` is the tag that reached the model.
+
+    ``matching`` is how many pictures and videos pass the filters, found or not.
+    """
 
     query: str | None
     language: str | None
+    matching: int
     hits: list[Picture]
     milliseconds: float
 
@@ -86,29 +103,41 @@ def make_api(searcher: Searcher, explain: Explainer) -> APIRouter:
     """Routes below ``/api/v1``."""
     api = APIRouter(prefix="/api/v1")
 
+    def answer(query: Query | None, filters: Filters, find: Callable[[], list[Hit]]) -> Answer:
+        started = time.perf_counter()
+        hits = find()
+        return Answer(
+            query=query.text if query else None,
+            language=query.language if query and query.text else None,
+            matching=searcher.matching(filters),
+            hits=[_picture(hit) for hit in hits],
+            milliseconds=round(1e3 * (time.perf_counter() - started), 1),
+        )
+
     @api.get("/search")
-    def search(q: Words, language: Language = None, top: Top = 20) -> Answer:
+    def search(q: Words, filters: Filtering, language: Language = None, top: Top = 20) -> Answer:
         """Find pictures by words."""
         query = Query.of(q, language=language)
-        return _answer(query, lambda: searcher.search(query, top=top))
+        return answer(query, filters, lambda: searcher.search(query, top=top, filters=filters))
 
     @api.post("/search/image")
     def search_by_image(
         image: Annotated[UploadFile, File(description="A picture file.")],
+        filters: Filtering,
         q: Annotated[str, Form(max_length=MAX_CHARACTERS)] = "",
         language: Annotated[str | None, Form()] = None,
         top: Annotated[int, Form(ge=1, le=MAX_TOP)] = 20,
     ) -> Answer:
         """Find pictures like an uploaded one, with words besides if there are any."""
         query = Query.of(q, language=language, image=image.file.read())
-        return _answer(query, lambda: searcher.search(query, top=top))
+        return answer(query, filters, lambda: searcher.search(query, top=top, filters=filters))
 
     @api.get("/similar/{picture_id}")
-    def similar(picture_id: str, top: Top = 20) -> Answer:
+    def similar(picture_id: str, filters: Filtering, top: Top = 20) -> Answer:
         """Find pictures like one of the collection."""
         if searcher.picture(picture_id) is None:
             raise HTTPException(404, "there is no such picture in this collection")
-        return _answer(None, lambda: searcher.similar(picture_id, top=top))
+        return answer(None, filters, lambda: searcher.similar(picture_id, top=top, filters=filters))
 
     @api.get("/explain/{picture_id}")
     def explain_picture(picture_id: str, q: Words, language: Language = None) -> Explanation:
@@ -151,17 +180,6 @@ def make_api(searcher: Searcher, explain: Explainer) -> APIRouter:
 def thumbnail_address(hit: Hit) -> str:
     """Where a thumbnail is; another content gets another address, so it may be kept for ever."""
     return f"/thumbnail/{hit.id}?v={hit.content[:12]}"
-
-
-def _answer(query: Query | None, find: Callable[[], list[Hit]]) -> Answer:
-    started = time.perf_counter()
-    hits = find()
-    return Answer(
-        query=query.text if query else None,
-        language=query.language if query and query.text else None,
-        hits=[_picture(hit) for hit in hits],
-        milliseconds=round(1e3 * (time.perf_counter() - started), 1),
-    )
 
 
 def _picture(hit: Hit) -> Picture:

@@ -8,13 +8,15 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Annotated
 
-from fastapi import APIRouter, File, Form, Request, Response, UploadFile
+from fastapi import APIRouter, Depends, File, Form, Request, Response, UploadFile
 from fastapi.templating import Jinja2Templates
 from jinja2 import Environment, PackageLoader, select_autoescape
 
 from polyglance.errors import PolyglanceError
+from polyglance.search.filters import EVERYTHING, Filters
 from polyglance.search.query import NOT_GIVEN, Hit, Query, Searcher
 from polyglance.serve.api import thumbnail_address
+from polyglance.serve.filtering import address, typed_in_address, typed_in_form
 from polyglance.serve.fragments import as_fragment, wants_fragment
 from polyglance.serve.languages import native_name
 from polyglance.serve.why import Explainer, address_of_words, make_why
@@ -33,6 +35,9 @@ class View:
         spoken: the tag that reached the model; ``None`` where no words were searched.
         like: the picture of the collection that others are compared with.
         upload: name of the picture file that others are compared with.
+        typed: name → content of the filter fields that are not empty.
+        filters: what they mean.
+        matching: how many pictures and videos pass the filters.
         hits: best first.
         samples: pictures to look at where nothing was asked.
         milliseconds: that the search took.
@@ -46,12 +51,23 @@ class View:
     spoken: str | None = None
     like: Hit | None = None
     upload: str | None = None
+    typed: dict[str, str] = field(default_factory=dict)
+    filters: Filters = EVERYTHING
+    matching: int = 0
     hits: list[Hit] = field(default_factory=list)
     samples: list[Hit] = field(default_factory=list)
     milliseconds: float = 0.0
     words: str = ""
     warning: str | None = None
     error: str | None = None
+
+    @property
+    def unfiltered(self) -> str:
+        """The address that asks the same of all pictures."""
+        return address(q=self.text, language=self.language, like=self.like.id if self.like else "")
+
+
+Typed = dict[str, str]
 
 
 def make_pages(searcher: Searcher, explain: Explainer) -> APIRouter:
@@ -71,27 +87,35 @@ def make_pages(searcher: Searcher, explain: Explainer) -> APIRouter:
         return as_fragment(templates.TemplateResponse(request, name, context, status_code=status))
 
     @pages.get("/")
-    def look(request: Request, q: str = "", language: str = "", like: str = "") -> Response:
-        view = View(text=q, language=language)
+    def look(
+        request: Request,
+        typed: Annotated[Typed, Depends(typed_in_address)],
+        q: str = "",
+        language: str = "",
+        like: str = "",
+    ) -> Response:
+        view = View(text=q, language=language, typed=typed)
         if like:
-            _attempt(view, lambda: _find_like(searcher, view, like))
+            _attempt(searcher, view, lambda: _find_like(searcher, view, like))
         elif q.strip():
-            _attempt(view, lambda: _find(searcher, view, image=None))
+            _attempt(searcher, view, lambda: _find(searcher, view, image=None))
         else:
-            view.samples = searcher.sample(SAMPLES_SHOWN)
+            _attempt(searcher, view, lambda: _sample(searcher, view))
         return render(request, view)
 
     @pages.post("/")
     def look_by_picture(
         request: Request,
         image: Annotated[UploadFile, File()],
+        typed: Annotated[Typed, Depends(typed_in_form)],
         q: Annotated[str, Form()] = "",
         language: Annotated[str, Form()] = "",
     ) -> Response:
-        view = View(text=q, language=language, upload=PurePosixPath(image.filename or "").name)
+        name = PurePosixPath(image.filename or "").name
+        view = View(text=q, language=language, typed=typed, upload=name)
         content = image.file.read()
         if content:
-            _attempt(view, lambda: _find(searcher, view, image=content))
+            _attempt(searcher, view, lambda: _find(searcher, view, image=content))
         else:
             view.error = "choose a picture file first"
         return render(request, view)
@@ -99,27 +123,34 @@ def make_pages(searcher: Searcher, explain: Explainer) -> APIRouter:
     return pages
 
 
-def _attempt(view: View, find: Callable[[], list[Hit]]) -> None:
+def _attempt(searcher: Searcher, view: View, find: Callable[[], None]) -> None:
     started = time.perf_counter()
     try:
-        view.hits = find()
+        view.filters = Filters.of(**view.typed)
+        view.typed = view.filters.given()
+        view.matching = searcher.matching(view.filters)
+        find()
     except PolyglanceError as error:
         view.error = str(error)
     view.milliseconds = 1e3 * (time.perf_counter() - started)
 
 
-def _find(searcher: Searcher, view: View, *, image: bytes | None) -> list[Hit]:
+def _find(searcher: Searcher, view: View, *, image: bytes | None) -> None:
     query = Query.of(view.text, language=view.language, image=image)
     if query.text is not None:
         view.spoken = query.language
         view.words = address_of_words(query) if searcher.explains else ""
         view.warning = searcher.language_warning(query.language)
-    return searcher.search(query, top=HITS_SHOWN)
+    view.hits = searcher.search(query, top=HITS_SHOWN, filters=view.filters)
 
 
-def _find_like(searcher: Searcher, view: View, picture_id: str) -> list[Hit]:
+def _find_like(searcher: Searcher, view: View, picture_id: str) -> None:
     view.like = searcher.picture(picture_id)
-    return searcher.similar(picture_id, top=HITS_SHOWN)
+    view.hits = searcher.similar(picture_id, top=HITS_SHOWN, filters=view.filters)
+
+
+def _sample(searcher: Searcher, view: View) -> None:
+    view.samples = searcher.sample(SAMPLES_SHOWN, filters=view.filters)
 
 
 def _choices(searcher: Searcher, chosen: str) -> list[tuple[str, str]]:
@@ -137,6 +168,7 @@ def _environment() -> Environment:
     environment.filters["thumbnail"] = thumbnail_address
     environment.filters["native_name"] = native_name
     environment.filters["label"] = _label
+    environment.globals["address"] = address
     return environment
 
 

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Annotated, NamedTuple
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, HTTPException, Request, Response
+from fastapi import APIRouter, Depends, HTTPException, Request, Response
 from fastapi import Query as Parameter
 from fastapi.templating import Jinja2Templates
 
 from polyglance.data.video import open_shown
 from polyglance.errors import PictureError, PolyglanceError
 from polyglance.search.query import MAX_CHARACTERS, NOT_GIVEN, Hit, Query, Searcher
+from polyglance.serve.filtering import typed_in_address
 from polyglance.serve.fragments import as_fragment, wants_fragment
 from polyglance.serve.thumbnails import JPEG_QUALITY
 from polyglance.vision.heat_map import HeatMap
@@ -68,9 +69,17 @@ def make_why(searcher: Searcher, explain: Explainer, templates: Jinja2Templates)
 
     @why.get("/why/{picture_id}")
     def page(
-        request: Request, picture_id: str, q: Words, language: str = "", shown: bool = True
+        request: Request,
+        picture_id: str,
+        q: Words,
+        filters: Annotated[dict[str, str], Depends(typed_in_address)],
+        language: str = "",
+        shown: bool = True,
     ) -> Response:
-        """A hit with its heat map, or the plain hit again: a page, or a tile for htmx."""
+        """A hit with its heat map, or the plain hit again: a page, or a tile for htmx.
+
+        Filters do nothing here; links lead back to what was searched with them.
+        """
         query = Query.of(q, language=language)
         hit = _compared(searcher, picture_id, query)
         heat, problem = None, None
@@ -84,6 +93,7 @@ def make_why(searcher: Searcher, explain: Explainer, templates: Jinja2Templates)
             "text": query.text,
             "spoken": query.language,
             "words": address_of_words(query),
+            "filters": filters,
             "heat": heat,
             "problem": problem,
         }
