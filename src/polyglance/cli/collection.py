@@ -10,6 +10,7 @@ import typer
 
 if TYPE_CHECKING:
     from polyglance.search.collection import Collection
+    from polyglance.search.copies import Copy, Duplicates
     from polyglance.search.inventory import Inventory
     from polyglance.search.pruning import Survey
     from polyglance.search.verification import Verdict
@@ -121,6 +122,39 @@ def export(
             f"manifest, write the file into {opened.info.root}, or a folder above all pictures",
             err=True,
         )
+
+
+@app.command()
+def duplicates(
+    collection: CollectionFolder,
+    threshold: Annotated[
+        float, typer.Option(min=-1, max=1, help="The least cosine of a copy's embedding.")
+    ] = 0.7,
+    bits: Annotated[
+        int, typer.Option(min=0, max=64, help="Of 64, in which perceptual hashes may differ.")
+    ] = 8,
+    exact: Annotated[
+        bool, typer.Option("--exact", help="Only files with the same bytes; none is read.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Find copies: files with the same bytes, and pictures saved again, scaled or cropped a little.
+
+    Copies are near by their embeddings and look the same by a perceptual hash, computed from the
+    pictures; the shots of a burst are near, but do not. Nothing is deleted. Of each group, the one
+    with most pixels comes first.
+    """
+    from polyglance.search.collection import Collection
+    from polyglance.search.copies import find_duplicates
+
+    opened = Collection.open(collection)
+    found = find_duplicates(opened, cosine=threshold, bits=bits, near=not exact, show_progress=True)
+    if as_json:
+        print_json(_duplicates_json(opened, found))
+        return
+    for group in found.groups:
+        _print_group(group)
+    _print_duplicates(found)
 
 
 def print_json(value: Any) -> None:
@@ -247,3 +281,49 @@ def _ask(question: str) -> None:
     if not agreed:
         typer.echo("nothing was taken out")
         raise typer.Exit(1)
+
+
+def _duplicates_json(opened: Collection, found: Duplicates) -> dict[str, Any]:
+    from polyglance.search.schema import readable
+
+    groups = [
+        [
+            {
+                "path": readable(str(opened.absolute(copy.file.path))),
+                "id": copy.file.id,
+                "size": copy.file.size,
+                "width": copy.width,
+                "height": copy.height,
+                "hash": copy.file.content,
+                "exact": copy.exact,
+                "cosine": round(copy.cosine, 6),
+                "bits": copy.bits,
+            }
+            for copy in group
+        ]
+        for group in found.groups
+    ]
+    unreadable = [{"path": path, "reason": reason} for path, reason in found.unreadable]
+    return {"groups": groups, "near_but_no_copies": found.others, "unreadable": unreadable}
+
+
+def _print_group(group: list[Copy]) -> None:
+    """The first, and below it the others: ``=`` the same bytes, ``≈`` only the same picture."""
+    from polyglance.search.schema import readable
+
+    for place, copy in enumerate(group):
+        mark = "" if not place else "  = " if copy.exact else "  ≈ "
+        told = "" if copy.exact else f", cosine {copy.cosine:.3f}, {copy.bits} of 64 bits"
+        size = f"{copy.width} × {copy.height}, {copy.file.size:,} bytes"
+        typer.echo(f"{mark}{readable(copy.file.path)}  {size}{told}")
+
+
+def _print_duplicates(found: Duplicates) -> None:
+    for path, reason in found.unreadable[:FILES_SHOWN]:
+        typer.echo(f"not compared {path}: {reason}", err=True)
+    copies = [copy for group in found.groups for copy in group[1:]]
+    exact = sum(copy.exact for copy in copies)
+    typer.echo(
+        f"groups: {len(found.groups)}; with the same bytes as their first: {exact}, "
+        f"the same picture: {len(copies) - exact}; pairs near that are no copies: {found.others}"
+    )

@@ -1,0 +1,230 @@
+"""Copies within a collection: the same bytes, or the same picture saved in another way."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from polyglance.errors import PictureError
+from polyglance.progress import track
+from polyglance.search.alike import Pairs, blocks, pairs_alike
+from polyglance.search.collection import FILE_COLUMNS, FIRST_OF_A_FILE, Collection, File, file_of
+from polyglance.search.perceptual_hash import BYTES, distances, perceptual_hash
+from polyglance.search.schema import readable
+
+# Measured by benchmarks/duplicates.py; see docs/searching.md.
+COSINE = 0.7
+BITS_APART = 8
+
+UNKNOWN = 8 * BYTES + 1  # bits that differ where one of two pictures cannot be read
+
+
+DECODED = 64  # pixels: what is hashed is smaller still
+
+# Of an entry, those that are its copies: their cosine, and in how many bits they differ.
+Links = dict[int, dict[int, tuple[float, int]]]
+
+
+class Entry(NamedTuple):
+    """A file of the collection with what copies are told by."""
+
+    file: File
+    width: int
+    height: int
+    taken: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Copy:
+    """A file of a group, compared with the group's first.
+
+    Attributes:
+        file: as the collection has it.
+        width: in pixels.
+        height: in pixels.
+        exact: whether it has the very bytes of the first.
+        cosine: of the embeddings.
+        bits: in which the perceptual hashes differ, of 64.
+    """
+
+    file: File
+    width: int
+    height: int
+    exact: bool
+    cosine: float
+    bits: int
+
+
+@dataclass(slots=True)
+class Duplicates:
+    """What :func:`find_duplicates` found.
+
+    Attributes:
+        groups: of at least two files; the first has most pixels, then most bytes.
+        others: pairs near by their embeddings that are no copies: they look different, or were
+            taken at different times, as the shots of a burst are.
+        unreadable: (path, reason) of pictures that could not be compared.
+    """
+
+    groups: list[list[Copy]]
+    others: int
+    unreadable: list[tuple[str, str]]
+
+
+def find_duplicates(
+    collection: Collection,
+    *,
+    cosine: float = COSINE,
+    bits: int = BITS_APART,
+    near: bool = True,
+    show_progress: bool = False,
+) -> Duplicates:
+    """Group the files of a collection that are copies of one another.
+
+    Files with the same bytes are, videos too. Two other pictures are copies where their embeddings
+    are near *and* their perceptual hashes are *and* they do not say that they were taken at
+    different times. Embeddings alone would take the shots of a burst for copies: they show the
+    same. A group is a picture and its copies, never a chain from one to the next.
+
+    Args:
+        collection: open for reading.
+        cosine: the least that copies have.
+        bits: of 64, in which the hashes of copies differ at most.
+        near: whether pictures with other bytes are compared at all.
+        show_progress: on stderr.
+
+    Raises:
+        CollectionError: the collection is damaged.
+    """
+    entries, embeddings = _load(collection)
+    same = _by_content(entries)
+    looks = _Looks(collection, entries)
+    links: Links = defaultdict(dict)
+    others = 0
+    if near:
+        pictures = np.array([i for i in same if not entries[i].file.is_video], dtype=np.intp)
+        with track("blocks", blocks(len(pictures)), show=show_progress) as advance:
+            for one, other, cosines in pairs_alike(embeddings[pictures], threshold=cosine):
+                alike = Pairs(pictures[one], pictures[other], cosines)
+                others += _link(alike, looks, links, bits)
+                advance(1)
+    groups = [_group(star, same, links, entries) for star in _stars(same, links, entries)]
+    return Duplicates(
+        groups=[group for group in groups if len(group) > 1],
+        others=others,
+        unreadable=sorted(looks.unreadable),
+    )
+
+
+def _load(collection: Collection) -> tuple[list[Entry], NDArray[np.float32]]:
+    """Every file by path, and the embedding of its first row, (files, dimension)."""
+    described = [*FILE_COLUMNS, "width", "height", "taken"]
+    entries: list[Entry] = []
+    parts = [np.empty((0, collection.info.dimension), dtype=np.float32)]
+    for batch in collection.batches([*described, "embedding"], where=FIRST_OF_A_FILE):
+        rows = batch.select(described).to_pylist()
+        entries += [Entry(file_of(row), row["width"], row["height"], row["taken"]) for row in rows]
+        parts.append(batch.column("embedding").flatten().to_numpy().reshape(len(batch), -1))
+    order = sorted(range(len(entries)), key=lambda i: entries[i].file.path)
+    return [entries[i] for i in order], np.concatenate(parts)[order]
+
+
+def _by_content(entries: Sequence[Entry]) -> dict[int, list[int]]:
+    """The first entry of each content → all that have it."""
+    first: dict[str, int] = {}
+    same: dict[int, list[int]] = {}
+    for i, entry in enumerate(entries):
+        same.setdefault(first.setdefault(entry.file.content, i), []).append(i)
+    return same
+
+
+class _Looks:
+    """Perceptual hashes of a collection's pictures, each read when it is first asked for."""
+
+    def __init__(self, collection: Collection, entries: Sequence[Entry]) -> None:
+        self.collection = collection
+        self.entries = entries
+        self.unreadable: list[tuple[str, str]] = []
+        self._hashes = np.zeros((len(entries), BYTES), dtype=np.uint8)
+        self._asked = np.zeros(len(entries), dtype=bool)
+        self._there = np.zeros(len(entries), dtype=bool)
+
+    def bits(self, pairs: Pairs) -> NDArray[np.int64]:
+        """(pairs,) in how many bits they differ; more than there are where one is unreadable."""
+        places = np.union1d(pairs.one, pairs.other)
+        for i in places[~self._asked[places]]:
+            self._look(int(i))
+        apart = distances(self._hashes[pairs.one], self._hashes[pairs.other])
+        return np.where(self._there[pairs.one] & self._there[pairs.other], apart, UNKNOWN)
+
+    def _look(self, i: int) -> None:
+        from polyglance.data.decode import open_picture
+
+        self._asked[i] = True
+        path = self.entries[i].file.path
+        try:
+            picture = open_picture(self.collection.absolute(path), target_size=DECODED)
+        except PictureError as error:
+            self.unreadable.append((readable(path), str(error)))
+            return
+        self._hashes[i], self._there[i] = perceptual_hash(picture), True
+
+
+def _link(pairs: Pairs, looks: _Looks, links: Links, most: int) -> int:
+    """Note which pairs are copies; returns how many are known not to be."""
+    bits = looks.bits(pairs)  # (pairs,)
+    others = int(((bits > most) & (bits < UNKNOWN)).sum())
+    for pair in np.flatnonzero(bits <= most):
+        one, other = int(pairs.one[pair]), int(pairs.other[pair])
+        dates = {looks.entries[i].taken for i in (one, other)} - {None}
+        if len(dates) == 2:
+            others += 1
+        else:
+            told = float(pairs.cosines[pair]), int(bits[pair])
+            links[one][other] = links[other][one] = told
+    return others
+
+
+def _stars(
+    same: dict[int, list[int]], links: Links, entries: Sequence[Entry]
+) -> Iterator[list[int]]:
+    """Each picture with those of its copies that are in no earlier group, the largest first."""
+
+    def size(i: int) -> tuple[int, int, str]:
+        entry = entries[i]
+        return -entry.width * entry.height, -entry.file.size, entry.file.path
+
+    taken: set[int] = set()
+    for i in sorted(same, key=size):
+        if i not in taken:
+            star = [i, *sorted((j for j in links.get(i, ()) if j not in taken), key=size)]
+            taken.update(star)
+            yield star
+
+
+def _group(
+    star: Sequence[int], same: dict[int, list[int]], links: Links, entries: Sequence[Entry]
+) -> list[Copy]:
+    first = star[0]
+    copies = []
+    for i in star:
+        cosine, bits = (1.0, 0) if i == first else links[first][i]
+        for j in same[i]:
+            file, width, height, _ = entries[j]
+            copies.append(
+                Copy(
+                    file=file,
+                    width=width,
+                    height=height,
+                    exact=i == first,
+                    cosine=cosine,
+                    bits=bits,
+                )
+            )
+    return copies
