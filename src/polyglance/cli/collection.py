@@ -11,8 +11,9 @@ import typer
 if TYPE_CHECKING:
     from polyglance.search.collection import Collection
     from polyglance.search.copies import Copy, Duplicates
-    from polyglance.search.inventory import Inventory
+    from polyglance.search.inventory import IndexState, Inventory
     from polyglance.search.pruning import Survey
+    from polyglance.search.recall import Measured, Recall
     from polyglance.search.verification import Verdict
 
 FOLDERS_SHOWN = 10
@@ -157,6 +158,40 @@ def duplicates(
     _print_duplicates(found)
 
 
+@app.command()
+def evaluate(
+    collection: CollectionFolder,
+    manifest: Annotated[Path, typer.Argument(help="Whose captions are asked: .jsonl or .parquet.")],
+    language: Annotated[
+        list[str] | None,
+        typer.Option(metavar="TAG", help="Ask in this language only; may be repeated."),
+    ] = None,
+    queries: Annotated[
+        int, typer.Option(min=1, help="Captions asked in each language, evenly spaced.")
+    ] = 500,
+    as_json: AsJson = False,
+) -> None:
+    """Measure the index: recall@10 against exact search, by texts in each language, and latency.
+
+    It tells what searching fast loses, not how well the model finds pictures: for that there is
+    'polyglance evaluate'.
+    """
+    from polyglance.data.manifest import read_manifest
+    from polyglance.search.collection import Collection
+    from polyglance.search.inventory import index_state
+    from polyglance.search.recall import captions_of, measure_recall
+
+    opened = Collection.open(collection)
+    captions = captions_of(read_manifest(manifest), languages=language or (), most=queries)
+
+    from polyglance.retriever import Retriever
+
+    encoder = Retriever.load(opened.info.model)
+    recall = measure_recall(opened, encoder, captions, show_progress=True)
+    state = index_state(opened)
+    print_json(_recall_json(recall, state)) if as_json else _print_recall(recall, state)
+
+
 def print_json(value: Any) -> None:
     """As all verbs print it."""
     typer.echo(json.dumps(value, ensure_ascii=False, indent=2))
@@ -186,7 +221,7 @@ def _print_inventory(opened: Collection, inventory: Inventory) -> None:
         "model": f"{described.model} ({described.fingerprint[:12]})",
         "dimension": str(described.dimension),
         "rows": f"{inventory.rows:,}",
-        "index": _index(inventory),
+        "index": _index(inventory.index),
         "size": f"{inventory.size / 1e6:,.1f} MB",
         "created": f"{described.created:%Y-%m-%d %H:%M} UTC",
         "format": str(described.format),
@@ -207,8 +242,7 @@ def _dates(inventory: Inventory) -> str:
     return f"{inventory.first:%Y-%m-%d} to {inventory.last:%Y-%m-%d}"
 
 
-def _index(inventory: Inventory) -> str:
-    state = inventory.index
+def _index(state: IndexState) -> str:
     if not state.approximate:
         return "none: every row is compared, exactly"
     beside = f", rows not yet in it: {state.beside:,}" if state.beside else ""
@@ -327,3 +361,34 @@ def _print_duplicates(found: Duplicates) -> None:
         f"groups: {len(found.groups)}; with the same bytes as their first: {exact}, "
         f"the same picture: {len(copies) - exact}; pairs near that are no copies: {found.others}"
     )
+
+
+def _recall_json(recall: Recall, state: IndexState) -> dict[str, Any]:
+    languages = {tag: _measured_json(measured) for tag, measured in recall.languages.items()}
+    return {
+        "index": state._asdict(),
+        "all": _measured_json(recall.total),
+        "languages": languages,
+        "worst": recall.worst,
+    }
+
+
+def _measured_json(measured: Measured) -> dict[str, Any]:
+    (p50, p95), (whole_p50, whole_p95) = measured.search, measured.whole
+    return {
+        "queries": measured.queries,
+        "recall@10": round(measured.recall, 6),
+        "search_ms": {"p50": round(p50, 3), "p95": round(p95, 3)},
+        "query_ms": {"p50": round(whole_p50, 3), "p95": round(whole_p95, 3)},
+    }
+
+
+def _print_recall(recall: Recall, state: IndexState) -> None:
+    typer.echo("language  queries  recall@10   search, ms p50   p95   with encoding p50   p95")
+    for tag, measured in [*recall.languages.items(), ("all", recall.total)]:
+        (p50, p95), (whole_p50, whole_p95) = measured.search, measured.whole
+        typer.echo(
+            f"{tag:<8}  {measured.queries:>7,}  {measured.recall:>9.4f}   {p50:>14.2f} {p95:>5.1f}"
+            f"   {whole_p50:>17.1f} {whole_p95:>5.1f}"
+        )
+    typer.echo(f"worst: {recall.worst}; index: {_index(state)}")

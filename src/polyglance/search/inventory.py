@@ -81,7 +81,7 @@ def take_inventory(collection: Collection) -> Inventory:
         folders=dict(sorted(folders.items(), key=lambda item: (-item[1], item[0]))),
         first=first,
         last=last,
-        index=_index_state(collection),
+        index=index_state(collection),
         size=_size(collection.folder),
     )
 
@@ -93,7 +93,8 @@ def _folder(path: str) -> str:
     return place.parts[0] if len(place.parts) > 1 else HERE
 
 
-def _index_state(collection: Collection) -> IndexState:
+def index_state(collection: Collection) -> IndexState:
+    """How queries of a collection are answered."""
     built_on = rows_of_index(collection.pictures)
     approximate = built_on is not None and len(collection) > EXACT_UP_TO
     return IndexState(approximate, built_on, rows_beside_index(collection.pictures) or 0)
