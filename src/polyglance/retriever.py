@@ -71,22 +71,21 @@ class Retriever:
         """Load a built-in model by name, or a model by its folder. Never uses the network.
 
         Besides checkpoints, folders of CLIP, SigLIP and like models of transformers are understood,
-        and their names on the hub where they were downloaded before.
+        and their names on the hub where they were downloaded before. ``TEXT+IMAGE`` is a text tower
+        of sentence-transformers beside the image side of such a model.
 
         Raises:
             ModelError: there is no such model, it is of no supported type, or it is damaged.
             WeightsError: a pretrained tower that it needs has not been fetched yet.
         """
-        from polyglance.systems.loading import load_model
         from polyglance.vision.inference import freeze
 
-        folder = locate(path_or_name)
-        loaded: Checkpoint = load_model(folder)
+        loaded, name = _load(path_or_name)
         if backbone := loaded.system.parts().get("image.backbone"):
             freeze(backbone)
         return cls(
             loaded.system,
-            name=name_of(folder, path_or_name),
+            name=name,
             fingerprint=loaded.fingerprint,
             languages=loaded.languages,
         )
@@ -340,18 +339,12 @@ def locate(path_or_name: str | Path) -> Path:
     Raises:
         ModelError: none exists here; the message lists the built-in names.
     """
-    folder = Path(path_or_name)
-    if folder.is_dir():
-        return folder
-    names = built_in_models()
-    if str(path_or_name) in names:
-        return BUILT_IN / str(path_or_name)
-    if downloaded := _downloaded(str(path_or_name)):
-        return downloaded
+    if found := _found(path_or_name):
+        return found
     raise ModelError(
         f"no model {str(path_or_name)!r}: it is neither a folder here, nor a built-in model "
-        f"({', '.join(names)}), nor in the local cache of the hub (`hf download NAME` brings a "
-        "model there)"
+        f"({', '.join(built_in_models())}), nor in the local cache of the hub (`hf download NAME` "
+        "brings a model there)"
     )
 
 
@@ -366,6 +359,36 @@ def name_of(folder: Path, asked: str | Path) -> str:
     if absolute.parent == BUILT_IN:
         return absolute.name
     return str(absolute) if Path(asked).is_dir() else str(asked)
+
+
+def _load(asked: str | Path) -> tuple[Checkpoint, str]:
+    """A model, or a pair of towers, and what to call it."""
+    from polyglance.systems.loading import load_model, load_pair
+
+    pair = None if _found(asked) else _pair(str(asked))
+    if pair is None:
+        folder = locate(asked)
+        return load_model(folder), name_of(folder, asked)
+    text, image = map(locate, pair)
+    return load_pair(text, image), f"{name_of(text, pair[0])}+{name_of(image, pair[1])}"
+
+
+def _pair(name: str) -> tuple[str, str] | None:
+    """The two models around a plus sign; names may have such signs themselves."""
+    for place, letter in enumerate(name):
+        text, image = name[:place], name[place + 1 :]
+        if letter == "+" and text and image and _found(text) and _found(image):
+            return text, image
+    return None
+
+
+def _found(path_or_name: str | Path) -> Path | None:
+    folder = Path(path_or_name)
+    if folder.is_dir():
+        return folder
+    if str(path_or_name) in built_in_models():
+        return BUILT_IN / str(path_or_name)
+    return _downloaded(str(path_or_name))
 
 
 def _downloaded(name: str) -> Path | None:

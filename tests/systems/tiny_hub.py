@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -71,9 +72,7 @@ def siglip2(folder: Path) -> None:
 
 def chinese_clip(folder: Path) -> None:
     """Chinese-CLIP: BERT reads the text, its first token is the text."""
-    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-    vocabulary = {token: number for number, token in enumerate([*special, *WORDS])}
-    tokenizer = transformers.BertTokenizer(vocab=vocabulary, model_max_length=TOKENS)
+    tokenizer = _wordpieces()
     _save(
         folder,
         transformers.ChineseCLIPModel(
@@ -128,6 +127,37 @@ FAMILIES: dict[str, Callable[[Path], None]] = {
 }
 
 
+def sentence_tower(folder: Path, *, dimension: int = 8) -> Any:
+    """A text tower in the layout of clip-ViT-B-32-multilingual-v1; returns its linear layer."""
+    from safetensors.torch import save_file
+
+    tokenizer = _wordpieces()
+    config = transformers.DistilBertConfig(
+        vocab_size=len(tokenizer), dim=16, hidden_dim=24, n_layers=2, n_heads=2
+    )
+    _save(folder, transformers.DistilBertModel(config), tokenizer)
+    (folder / "sentence_bert_config.json").write_text('{"max_seq_length": 9}')
+    modules = []
+    for place, (kind, path) in enumerate(
+        [("Transformer", ""), ("Pooling", "1_Pooling"), ("Dense", "2_Dense")]
+    ):
+        (folder / path).mkdir(exist_ok=True)
+        named = f"sentence_transformers.models.{kind}"
+        modules.append({"idx": place, "name": str(place), "path": path, "type": named})
+    (folder / "modules.json").write_text(json.dumps(modules))
+    pooling = {"word_embedding_dimension": 16, "pooling_mode_cls_token": False}
+    pooling |= {"pooling_mode_mean_tokens": True, "pooling_mode_max_tokens": False}
+    (folder / "1_Pooling" / "config.json").write_text(json.dumps(pooling))
+    activation = "torch.nn.modules.linear.Identity"
+    dense = {"in_features": 16, "out_features": dimension, "bias": False}
+    dense |= {"activation_function": activation}
+    (folder / "2_Dense" / "config.json").write_text(json.dumps(dense))
+    torch.manual_seed(1)
+    layer = torch.nn.Linear(16, dimension, bias=False)
+    save_file({"linear.weight": layer.weight.data}, folder / "2_Dense" / "model.safetensors")
+    return layer
+
+
 def theirs(folder: Path) -> tuple[Any, Any, Any]:
     """Model, tokenizer and image processor as transformers loads them."""
     return (
@@ -137,13 +167,13 @@ def theirs(folder: Path) -> tuple[Any, Any, Any]:
     )
 
 
-def _save(folder: Path, model: Any, tokenizer: Any, processor: Any) -> None:
+def _save(folder: Path, model: Any, *others: Any) -> None:
     """Every weight is random: some are zero or equal in a new model, and would hide mistakes."""
     generator = torch.Generator().manual_seed(0)
     for parameter in model.parameters():
         noise = torch.randn(parameter.shape, generator=generator)
         parameter.data = parameter.data + 0.2 * noise
-    for part in (model, tokenizer, processor):
+    for part in (model, *others):
         part.save_pretrained(folder)
 
 
@@ -171,6 +201,12 @@ def _byte_pairs() -> transformers.CLIPTokenizer:
         merges=[("d", "o"), ("do", "g</w>")],
         model_max_length=TOKENS,
     )
+
+
+def _wordpieces() -> transformers.BertTokenizer:
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    vocabulary = {token: number for number, token in enumerate([*special, *WORDS])}
+    return transformers.BertTokenizer(vocab=vocabulary, model_max_length=TOKENS)
 
 
 def _gemma_like() -> transformers.Siglip2Tokenizer:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -39,6 +39,7 @@ class HubTokenizer:
         max_length: tokens of a text, with those around it; the rest is not read.
         pads_fully: to ``max_length``, not to the longest text of a batch.
         has_mask: whether the model is told which tokens are padding.
+        clean: what is done to a text before.
     """
 
     def __init__(
@@ -48,11 +49,13 @@ class HubTokenizer:
         max_length: int,
         pads_fully: bool,
         has_mask: bool,
+        clean: Callable[[str], str] = str,
     ) -> None:
         self.max_length = max_length
         self._tokenizer = tokenizer
         self._padding = "max_length" if pads_fully else "longest"
         self._has_mask = has_mask
+        self._clean = clean
         self._lock = Lock()  # cutting and padding are states of the tokenizer, which threads share
 
     def __len__(self) -> int:
@@ -63,7 +66,7 @@ class HubTokenizer:
         """``input_ids`` and perhaps ``attention_mask``, int64 (texts, length)."""
         with self._lock:
             encoded = self._tokenizer(
-                [_readable(text) for text in texts],
+                [self._clean(_readable(text)) for text in texts],
                 padding=self._padding,
                 truncation=True,
                 max_length=self.max_length,

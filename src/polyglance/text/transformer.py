@@ -55,7 +55,7 @@ class TransformerTextEncoder(TextEncoder):
         max_length: int = 64,
     ) -> None:
         super().__init__()
-        positions = _positions(model)
+        positions = text_positions(model)
         if max_length > positions:
             raise ValueError(f"max_length {max_length} is beyond the model's {positions} positions")
         if model.config.vocab_size < len(tokenizer):
@@ -124,7 +124,7 @@ def load_transformer(name: str | Path, *, local_files_only: bool = True) -> PreT
             f"{str(name)!r} lacks the weights {', '.join(lost[:3])} of its architecture; save the "
             "whole model there anew with save_pretrained"
         )
-    return _as_text_encoder(model, name)
+    return as_text_encoder(model, name)
 
 
 def save_architecture(config: PreTrainedConfig, folder: Path) -> None:
@@ -149,7 +149,7 @@ def load_architecture(folder: Path) -> PreTrainedModel:
         raise ModelError(
             f"{path} cannot be read ({error}); copy the checkpoint's folder whole"
         ) from None
-    return _as_text_encoder(model, folder)
+    return as_text_encoder(model, folder)
 
 
 def new_distilbert(
@@ -186,7 +186,12 @@ def new_distilbert(
     )
 
 
-def _as_text_encoder(model: PreTrainedModel, name: str | Path) -> PreTrainedModel:
+def as_text_encoder(model: PreTrainedModel, name: str | Path) -> PreTrainedModel:
+    """A loaded model without its pooler.
+
+    Raises:
+        ModelError: it is no plain text encoder.
+    """
     if model.config.is_encoder_decoder or not hasattr(model.config, "vocab_size"):
         raise ModelError(
             f"{str(name)!r} is a {type(model).__name__}; a text encoder such as DistilBERT, BERT "
@@ -197,7 +202,7 @@ def _as_text_encoder(model: PreTrainedModel, name: str | Path) -> PreTrainedMode
     return model
 
 
-def _positions(model: PreTrainedModel) -> int:
+def text_positions(model: PreTrainedModel) -> int:
     """How long a text may be. RoBERTa's family numbers positions from the padding id on."""
     config = model.config
     offset = config.pad_token_id + 1 if "roberta" in config.model_type else 0

@@ -31,8 +31,7 @@ def build_hub_dual_encoder(config: HubDualEncoderConfig, folder: Path | None) ->
         ConfigError: there is no folder: a recipe asks for it.
         ModelError: the configuration is none of transformers', or the tokenizer is missing.
     """
-    from transformers import AutoConfig, AutoModel
-
+    from polyglance.systems.builders.hub_pair import build_hub_pair
     from polyglance.text.hub_tokenizer import load_hub_tokenizer
 
     if folder is None:
@@ -40,14 +39,10 @@ def build_hub_dual_encoder(config: HubDualEncoderConfig, folder: Path | None) ->
             "model.system: 'hub-dual-encoder' is what checkpoints of published models say; it "
             "cannot be trained from a recipe"
         )
+    if config.text is not None:
+        return build_hub_pair(config, config.text, folder)
     family = family_of(config.architecture.get("model_type"), str(folder))
-    try:
-        architecture = AutoConfig.for_model(**config.architecture)
-        model = AutoModel.from_config(  # type: ignore[no-untyped-call]
-            architecture, dtype="float32"
-        )
-    except (TypeError, ValueError) as error:
-        raise ModelError(f"{folder}: not a configuration of transformers: {error}") from None
+    model = new_model(config.architecture, folder)
     return _assembled(config, family, model, load_hub_tokenizer(folder))
 
 
@@ -72,22 +67,43 @@ def read_hub_dual_encoder(folder: Path) -> HubDualEncoder:
     return _assembled(config, family, model, tokenizer)
 
 
-def load_whole(folder: Path, *, kind: str = "AutoModel") -> PreTrainedModel:
+def new_model(architecture: dict[str, Any], folder: Path) -> PreTrainedModel:
+    """A model with random weights.
+
+    Args:
+        architecture: as :func:`described` gives it.
+        folder: that it was read in, for messages.
+
+    Raises:
+        ModelError: the description is none of a model that this transformers knows.
+    """
+    from transformers import AutoConfig, AutoModel
+
+    try:
+        config = AutoConfig.for_model(**architecture)
+        model: PreTrainedModel = AutoModel.from_config(  # type: ignore[no-untyped-call]
+            config, dtype="float32"
+        )
+    except (TypeError, ValueError) as error:
+        raise ModelError(f"{folder}: not a configuration of transformers: {error}") from None
+    return model
+
+
+def load_whole(folder: Path) -> PreTrainedModel:
     """A model with all of its weights, in float32, from safetensors alone.
 
     Args:
         folder: as ``save_pretrained`` leaves it.
-        kind: the class of transformers to load it with.
 
     Raises:
         ModelError: weights are missing, pickled or damaged.
     """
-    import transformers
     from safetensors import SafetensorError
+    from transformers import AutoModel
 
     try:
-        with _without_progress():
-            model, report = getattr(transformers, kind).from_pretrained(
+        with without_progress():
+            model, report = AutoModel.from_pretrained(
                 str(folder),
                 local_files_only=True,
                 trust_remote_code=False,
@@ -108,7 +124,7 @@ def load_whole(folder: Path, *, kind: str = "AutoModel") -> PreTrainedModel:
 
 
 @contextmanager
-def _without_progress() -> Iterator[None]:
+def without_progress() -> Iterator[None]:
     """Without the library's bar, which would stand before the hits of every search."""
     from transformers.utils import logging
 

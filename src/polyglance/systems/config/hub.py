@@ -28,16 +28,43 @@ class ExactPreprocessingConfig(Part):
     std: Channels
 
 
+class DenseConfig(Part):
+    """A linear layer behind a text tower, and what follows it."""
+
+    inputs: PositiveInt
+    outputs: PositiveInt
+    bias: bool
+    activation: Literal["identity", "tanh"]
+
+
+class SentenceTowerConfig(Part):
+    """A text tower of sentence-transformers, which was taught the space of an image tower.
+
+    Attributes:
+        architecture: the configuration that transformers has for it.
+        pooling: the mean of its last states, or the first of them.
+        dense: layers between the pooled state and the joint space.
+        lowercase: texts are lowered before the tokenizer gets them.
+    """
+
+    architecture: dict[str, Any]
+    pooling: Literal["mean", "first"]
+    dense: tuple[DenseConfig, ...]
+    lowercase: bool
+
+
 class HubDualEncoderConfig(Part):
     """A CLIP, SigLIP or like model, as a checkpoint describes it; recipes do not train it.
 
     Attributes:
         architecture: the configuration that transformers has for it.
+        text: the tower that reads texts in place of its own.
         preprocessing: of its pictures.
         max_length: tokens of a text; the rest is not read.
     """
 
     system: Literal["hub-dual-encoder"] = "hub-dual-encoder"
     architecture: dict[str, Any]
+    text: SentenceTowerConfig | None = None
     preprocessing: ExactPreprocessingConfig
     max_length: PositiveInt
