@@ -14,10 +14,12 @@ from PIL import Image
 from tests.systems import tiny_hub
 
 from polyglance import Retriever
-from polyglance.errors import ConfigError, ModelError
+from polyglance.errors import ConfigError, ModelError, PolyglanceError
 from polyglance.systems.builders import build_system
 from polyglance.systems.checkpoint import read_config
 from polyglance.systems.config import HubDualEncoderConfig
+from polyglance.training.recipe import Recipe
+from polyglance.training.run import make_system
 
 TEXTS = [
     "a dog",
@@ -278,9 +280,22 @@ def test_a_file_is_read_whole(clip_folder: Path, tmp_path: Path) -> None:
     np.testing.assert_allclose(found, wanted, atol=1e-6)
 
 
-def test_it_is_not_trained(clip_folder: Path) -> None:
-    system: Any = Retriever.load(clip_folder).system
-    with pytest.raises(ModelError, match=r"not trained here.* backbone"):
+def test_it_is_not_trained(clip_folder: Path, tmp_path: Path) -> None:
+    retriever = Retriever.load(clip_folder)
+    retriever.save(tmp_path / "ours")
+    for folder in (clip_folder, tmp_path / "ours"):
+        recipe = Recipe.model_validate(
+            {
+                "name": "adapted",
+                "data": {"train": "train.jsonl"},
+                "model": {"checkpoint": str(folder)},
+                "training": {"phases": [{"epochs": 1}]},
+            }
+        )
+        with pytest.raises(PolyglanceError, match=r"used as they are.* backbone"):
+            make_system(recipe, [])
+    system: Any = retriever.system
+    with pytest.raises(ModelError, match="used as they are"):
         system.training_step(None)
     assert not system.localises
     assert isinstance(system.config, HubDualEncoderConfig)

@@ -34,6 +34,10 @@ if TYPE_CHECKING:
     from polyglance.systems.config import SystemConfig
 
 FORMAT = 1
+UNTRAINED = (
+    "published dual encoders are used as they are; to train, take the image tower of one as a "
+    "backbone (model.image.backbone.kind = 'transformers')"
+)
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "card.md"
 
 
@@ -158,6 +162,8 @@ def read_config(folder: Path) -> dict[str, Any]:
         raise ModelError(f"{folder} is no Polyglance checkpoint: {' and '.join(missing)} missing")
     try:
         described: dict[str, Any] = json.loads((folder / CONFIG).read_text())
+        if "model_type" in described:
+            raise ModelError(f"{folder} is a model of transformers and no checkpoint; {UNTRAINED}")
         version = described["format"]
         described["model"], described["towers"], described["languages"]
     except (ValueError, KeyError, TypeError) as error:

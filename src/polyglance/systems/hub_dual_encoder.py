@@ -14,6 +14,7 @@ from polyglance.data.batch import Batch
 from polyglance.errors import ModelError
 from polyglance.features import Features
 from polyglance.systems.base import System
+from polyglance.systems.checkpoint import UNTRAINED
 from polyglance.systems.config import HubDualEncoderConfig
 from polyglance.systems.fingerprint import combined_fingerprint, state_fingerprint
 from polyglance.text.hub_tokenizer import HubTokenizer
@@ -95,10 +96,7 @@ class HubDualEncoder(System):
         Raises:
             ModelError: always.
         """
-        raise ModelError(
-            "a published dual encoder is used as it is and not trained here; to train, take "
-            "its image tower as a backbone (model.image.backbone.kind = 'transformers')"
-        )
+        raise ModelError(UNTRAINED)
 
     def backbone_fingerprint(self) -> str:
         """Over all weights, colours and preprocessing."""

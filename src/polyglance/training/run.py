@@ -249,10 +249,14 @@ def make_system(recipe: Recipe, training_texts: Sequence[str]) -> System:
 def _trained_system(checkpoint: str, **changes: Any) -> System:
     """A checkpoint's system, with some keys of its configuration changed."""
     from polyglance.retriever import locate
-    from polyglance.systems.checkpoint import load_changed, read_config
+    from polyglance.systems.checkpoint import UNTRAINED, load_changed, read_config
+    from polyglance.systems.config import HubDualEncoderConfig
 
     folder = locate(checkpoint)
-    loaded = load_changed(folder, check_model({**read_config(folder)["model"], **changes}))
+    config = check_model({**read_config(folder)["model"], **changes})
+    if isinstance(config, HubDualEncoderConfig):
+        raise ConfigError(f"model.checkpoint: {UNTRAINED}")
+    loaded = load_changed(folder, config)
     for what, names in (("starts anew", loaded.fresh), ("is left behind", loaded.unused)):
         if names:
             told = ", ".join(sorted({name.rsplit(".", 1)[0] for name in names}))
