@@ -31,7 +31,8 @@ def explain(
     matches, which the score tells.
     """
     _check_output(image, output)
-    from polyglance.search.query import NOT_GIVEN, Query, language_warning
+    from polyglance.search.query import Query, language_warning
+    from polyglance.search.terms import NOT_GIVEN
 
     asked = Query.of(text, language=language)
 

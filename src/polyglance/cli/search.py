@@ -37,8 +37,22 @@ def search(
     language: Annotated[
         str | None, typer.Option(help="Language tag of the query, such as de or zh-Hant.")
     ] = None,
+    text: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="TEXT",
+            help="Words that count as well; @WEIGHT, @LANGUAGE or @LANGUAGE,WEIGHT may follow.",
+        ),
+    ] = None,
+    minus: Annotated[
+        list[str] | None, typer.Option(metavar="TEXT", help="Likewise, for what is not wanted.")
+    ] = None,
     image: Annotated[
-        Path | None, typer.Option(help="Find pictures like this file; with words, both count.")
+        list[Path] | None,
+        typer.Option(metavar="FILE", help="Pictures like this file; @WEIGHT may follow."),
+    ] = None,
+    minus_image: Annotated[
+        list[Path] | None, typer.Option(metavar="FILE", help="Pictures unlike this file.")
     ] = None,
     top: Annotated[int, typer.Option(min=1, max=1000, help="How many pictures.")] = 10,
     as_json: Annotated[
@@ -67,13 +81,21 @@ def search(
 ) -> None:
     """Find pictures in a collection, best first, each with its score (cosine).
 
-    Of a video, the moment that matches best is told.
+    Several texts and pictures are one query: the weighted sum of their embeddings, brought to unit
+    length. Of a video, the moment that matches best is told.
     """
+    from polyglance.cli.terms import query_of
     from polyglance.search.collection import read_info
     from polyglance.search.filters import Filters
-    from polyglance.search.query import Query
 
-    asked = Query.of(query, language=language, image=image)
+    asked = query_of(
+        query,
+        language=language,
+        texts=text or (),
+        minus=minus or (),
+        images=image or (),
+        minus_images=minus_image or (),
+    )
     filters = Filters.of(
         folder=below_root(folder, read_info(collection).root),
         since=since,
@@ -96,7 +118,7 @@ def search(
     if as_json:
         _print_json([_as_json(hit, asked) for hit in hits])
         return
-    _print_language(asked, searcher.language_warning(asked.language))
+    _print_languages(asked, searcher.encoder.languages)
     for hit in hits:
         typer.echo(_line(hit))
 
@@ -134,7 +156,7 @@ def _search_and_rerank(
     )
     if not hits and not gone:
         _print_nothing(filters)
-    _print_language(asked, searcher.language_warning(asked.language))
+    _print_languages(asked, searcher.encoder.languages)
     if warning := language_warning(asked.language, reranker.encoder.languages):
         typer.echo(f"{model}: {warning}", err=True)
     for path, reason in gone:
@@ -155,7 +177,10 @@ def open_searcher(collection: Path) -> Searcher:
 def _as_json(hit: Hit, query: Query) -> dict[str, object]:
     from polyglance.search.schema import readable
 
-    language = {"language": query.language} if query.text else {}
+    language: dict[str, object] = {}
+    if query.languages:
+        several = len(query.languages) > 1
+        language = {"languages": query.languages} if several else {"language": query.languages[0]}
     path = readable(str(hit.path))
     moment = {} if hit.moment is None else {"moment": round(hit.moment, 3)}
     return {"path": path, "score": round(hit.score, 6), "id": hit.id, **moment, **language}
@@ -189,16 +214,18 @@ def _print_json(hits: list[dict[str, object]]) -> None:
     typer.echo(json.dumps(hits, ensure_ascii=False, indent=2))
 
 
-def _print_language(query: Query, warning: str | None) -> None:
-    """The language that reached the model, and whether it knows it."""
-    from polyglance.search.query import NOT_GIVEN
+def _print_languages(query: Query, known: tuple[str, ...]) -> None:
+    """The languages that reached the model, and whether it knows them."""
+    from polyglance.search.query import language_warning
+    from polyglance.search.terms import NOT_GIVEN
 
-    if not query.text:
+    if not query.languages:
         return
-    note = " (not given; --language sets it)" if query.language == NOT_GIVEN else ""
-    typer.echo(f"language: {query.language}{note}", err=True)
-    if warning:
-        typer.echo(warning, err=True)
+    note = " (not given; --language sets it)" if NOT_GIVEN in query.languages else ""
+    typer.echo(f"language: {', '.join(query.languages)}{note}", err=True)
+    for language in dict.fromkeys(query.languages):
+        if warning := language_warning(language, known):
+            typer.echo(warning, err=True)
 
 
 def _line(hit: Hit) -> str:

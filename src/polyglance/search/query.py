@@ -1,10 +1,10 @@
-"""Asking a collection: by text in any language, by a picture, by both, or for more like one."""
+"""Asking a collection: by texts in any language, by pictures, or for more like one of its own."""
 
 from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from polyglance.data.language import is_language_tag, primary_language
-from polyglance.data.text import normalise_text
+from polyglance.data.language import primary_language
 from polyglance.errors import QueryError
 from polyglance.search.collection import Collection
 from polyglance.search.encoder import Encoder
 from polyglance.search.filters import EVERYTHING, Filters
 from polyglance.search.nearest import Neighbour, Neighbours
 from polyglance.search.schema import Captions, stored_path
+from polyglance.search.terms import EMPTY, MAX_TERMS, NOT_GIVEN, Term
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,45 +27,83 @@ if TYPE_CHECKING:
 
     from polyglance.vision.heat_map import HeatMap
 
-NOT_GIVEN = "und"  # BCP-47 for an undetermined language
 MAX_TOP = 1000
-MAX_CHARACTERS = 2000
 MAX_QUERY_PIXELS = 120_000_000
+# A sum of unit vectors that is so short, beside the weights, has no direction but noise.
+VANISHING = 1e-4
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Query:
-    """What is looked for; text and picture together are looked for at once.
+    """What is looked for: one text or picture, or several at once.
 
     Attributes:
-        text: in NFC, or ``None``.
-        language: BCP-47 tag of the text; ``und`` where it was not given.
-        image: a picture file by path or content, or ``None``.
+        terms: its parts.
     """
 
-    text: str | None = None
-    language: str = NOT_GIVEN
-    image: Path | bytes | None = None
+    terms: tuple[Term, ...]
 
     @classmethod
     def of(
         cls, text: str | None, *, language: str | None = None, image: Path | bytes | None = None
     ) -> Query:
-        """Check and normalise what a user typed.
+        """A text, a picture, or both with the same weight.
 
         Raises:
             QueryError: there is neither text nor picture, the text is too long, or the language
                 is not a tag.
         """
-        cleaned = normalise_text(text or "").strip()
-        tag = (language or "").strip() or NOT_GIVEN
-        if not cleaned and image is None:
-            raise QueryError("the query is empty: give words, a picture, or both")
-        if len(cleaned) > MAX_CHARACTERS:
-            raise QueryError(f"the query is longer than {MAX_CHARACTERS} characters")
-        if not is_language_tag(tag):
-            raise QueryError(f"{tag!r} is not a language tag; use one like de, pt-BR or zh-Hant")
-        return cls(text=cleaned or None, language=tag, image=image)
+        terms = []
+        if text is not None and text.strip():
+            terms.append(Term.of(text, language=language))
+        if image is not None:
+            terms.append(Term.of(image=image, language=language))
+        return cls.combined(terms)
+
+    @classmethod
+    def combined(cls, terms: Iterable[Term]) -> Query:
+        """Texts and pictures with weights, in any number up to 16.
+
+        Raises:
+            QueryError: there are none, or too many.
+        """
+        parts = tuple(terms)
+        if not parts:
+            raise QueryError(EMPTY)
+        if len(parts) > MAX_TERMS:
+            raise QueryError(f"the query has more than {MAX_TERMS} parts")
+        return cls(parts)
+
+    @property
+    def text(self) -> str | None:
+        """The first text that is wanted, or ``None``."""
+        return self._wanted.text
+
+    @property
+    def language(self) -> str:
+        """The tag of that text; ``und`` where it was not given, or there is none."""
+        return self._wanted.language if self._wanted.text is not None else NOT_GIVEN
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """The tag of every text, in their order."""
+        return tuple(term.language for term in self.terms if term.text is not None)
+
+    @property
+    def only_words(self) -> bool:
+        """Whether the query is one text, wanted, and nothing else."""
+        return len(self.terms) == 1 and self.text is not None
+
+    @property
+    def _wanted(self) -> Term:
+        words = (term for term in self.terms if term.text is not None and term.weight > 0)
+        return next(words, Term())
+
+    def __str__(self) -> str:
+        """All parts, as messages show them: ``“red car” + 0.5 “at night” − “snow”``."""
+        first, *others = self.terms
+        signed = [f" {'−' if term.weight < 0 else '+'} {term}" for term in others]
+        return f"{'−' if first.weight < 0 else ''}{first}{''.join(signed)}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,17 +246,35 @@ class Searcher:
         return language_warning(language, self.encoder.languages)
 
     def embed(self, query: Query) -> NDArray[np.float32]:
-        """(dimension,) of unit length; for text and picture the direction of their sum."""
-        parts: list[NDArray[np.float32]] = []
-        if query.text is not None:
-            language = None if query.language == NOT_GIVEN else query.language
-            with self._encoding:
-                parts.append(self.encoder.encode_texts([query.text], language=language)[0])
-        if query.image is not None:
-            parts.append(self._embed_picture(query.image))
+        """(dimension,) of unit length: the direction of the weighted sum of the parts' embeddings.
+
+        Raises:
+            QueryError: the parts cancel one another out, or one is not in the collection.
+            PictureError: a picture cannot be read.
+        """
+        parts = [term.weight * self._embed_term(term) for term in query.terms]
         total = np.sum(parts, axis=0, dtype=np.float32)  # (dimension,)
         length = float(np.linalg.norm(total))
-        return np.asarray(total / max(length, 1e-12), dtype=np.float32)
+        if length < VANISHING * sum(abs(term.weight) for term in query.terms):
+            raise QueryError(
+                f"the parts of the query cancel one another out: {query}; change a weight, or "
+                f"leave a part out"
+            )
+        return np.asarray(total / length, dtype=np.float32)
+
+    def _embed_term(self, term: Term) -> NDArray[np.float32]:
+        if term.text is not None:
+            language = None if term.language == NOT_GIVEN else term.language
+            with self._encoding:
+                rows = self.encoder.encode_texts([term.text], language=language)  # (1, dimension)
+            return np.asarray(rows[0], dtype=np.float32)
+        if term.image is not None:
+            return self._embed_picture(term.image)
+        key = term.picture or ""
+        embedding = self.neighbours.embedding(key) if _is_id(key) else None
+        if embedding is None:
+            raise QueryError(f"there is no picture {key!r} in this collection")
+        return embedding
 
     def _embed_picture(self, image: Path | bytes) -> NDArray[np.float32]:
         from polyglance.data.decode import open_picture

@@ -13,7 +13,8 @@ from polyglance.data.video import open_shown
 from polyglance.errors import PictureError, QueryError
 from polyglance.features import joined
 from polyglance.search.filters import EVERYTHING, Filters
-from polyglance.search.query import MAX_TOP, NOT_GIVEN, Hit, Query, Searcher
+from polyglance.search.query import MAX_TOP, Hit, Query, Searcher
+from polyglance.search.terms import NOT_GIVEN
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -70,14 +71,14 @@ def search_and_rerank(
     Args:
         searcher: of the collection.
         reranker: compares the query's words with each of these pictures, read from their files.
-        query: words.
+        query: one text.
         top: how many hits.
         rerank_top: how many pictures are looked at.
         weight: of the first model's scores, which are added to the second's.
         filters: which pictures are searched at all.
 
     Raises:
-        QueryError: the query has a picture, or a number is out of range.
+        QueryError: the query is more than one text, or a number is out of range.
     """
     text = require_words(query)
     if not 1 <= top <= MAX_TOP:
@@ -104,12 +105,12 @@ def require_words(query: Query) -> str:
     """The words of a query that has nothing else.
 
     Raises:
-        QueryError: there is a picture in it.
+        QueryError: there is a picture in it, a second text, or a minus.
     """
-    if query.text is None or query.image is not None:
+    if query.text is None or not query.only_words:
         raise QueryError(
-            "a second model compares words with pictures, and this query has a picture: ask with "
-            "words alone, or without reranking"
+            "a second model compares words with pictures, one text at a time, and its scores "
+            "cannot be added like embeddings: ask with one text alone, or without reranking"
         )
     return query.text
 

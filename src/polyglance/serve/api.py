@@ -13,7 +13,9 @@ from pydantic import BaseModel
 
 from polyglance.errors import PictureError
 from polyglance.search.filters import Filters
-from polyglance.search.query import MAX_CHARACTERS, Hit, Query, Searcher
+from polyglance.search.query import Hit, Query, Searcher
+from polyglance.search.terms import MAX_CHARACTERS
+from polyglance.serve.composed import Question
 from polyglance.serve.filtering import filters_of_address
 from polyglance.serve.why import Explainer, address_of_words
 
@@ -36,7 +38,7 @@ Filtering = Annotated[Filters, Depends(filters_of_address)]
 
 
 class Picture(BaseModel):
-    """A hit. ``path`` is relative to the collection's root; ``score`` is a cosine.
+    """A hit. ``path`` is relative to the collection's root; ``score`` is its cosine with the query.
 
     ``moment`` is that of a video's best frame, in seconds from its start, ``null`` of a picture.
     """
@@ -52,13 +54,16 @@ class Picture(BaseModel):
 
 
 class Answer(BaseModel):
-    """What a search found. ``language`` is the tag that reached the model.
+    """What a search found, and how it was understood.
 
-    ``matching`` is how many pictures and videos pass the filters, found or not.
+    ``query`` is the words alone, or the parts with their signs; ``languages`` has the tag of every
+    text in it, ``language`` that of the only one. ``matching`` is how many pictures and videos
+    pass the filters, found or not.
     """
 
     query: str | None
     language: str | None
+    languages: list[str]
     matching: int
     hits: list[Picture]
     milliseconds: float
@@ -106,9 +111,11 @@ def make_api(searcher: Searcher, explain: Explainer) -> APIRouter:
     def answer(query: Query | None, filters: Filters, find: Callable[[], list[Hit]]) -> Answer:
         started = time.perf_counter()
         hits = find()
+        spoken = query.languages if query else ()
         return Answer(
-            query=query.text if query else None,
-            language=query.language if query and query.text else None,
+            query=_described(query),
+            language=spoken[0] if len(spoken) == 1 else None,
+            languages=list(spoken),
             matching=searcher.matching(filters),
             hits=[_picture(hit) for hit in hits],
             milliseconds=round(1e3 * (time.perf_counter() - started), 1),
@@ -119,6 +126,17 @@ def make_api(searcher: Searcher, explain: Explainer) -> APIRouter:
         """Find pictures by words."""
         query = Query.of(q, language=language)
         return answer(query, filters, lambda: searcher.search(query, top=top, filters=filters))
+
+    @api.post("/search")
+    def search_composed(question: Question) -> Answer:
+        """Find pictures by several texts and pictures, each with a weight.
+
+        The score is the cosine of a picture with the weighted sum of the parts' unit embeddings.
+        """
+        query, filters = question.query(), question.filters.checked()
+        return answer(
+            query, filters, lambda: searcher.search(query, top=question.top, filters=filters)
+        )
 
     @api.post("/search/image")
     def search_by_image(
@@ -180,6 +198,14 @@ def make_api(searcher: Searcher, explain: Explainer) -> APIRouter:
 def thumbnail_address(hit: Hit) -> str:
     """Where a thumbnail is; another content gets another address, so it may be kept for ever."""
     return f"/thumbnail/{hit.id}?v={hit.content[:12]}"
+
+
+def _described(query: Query | None) -> str | None:
+    """The words, where nothing but a picture stands beside them; else all parts."""
+    if query is None:
+        return None
+    plain = len(query.languages) <= 1 and all(term.weight == 1 for term in query.terms)
+    return query.text if plain else str(query)
 
 
 def _picture(hit: Hit) -> Picture:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+
 from fastapi import FastAPI, HTTPException, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.staticfiles import StaticFiles
 
@@ -47,6 +50,7 @@ def create_app(
     app.state.searcher = searcher
     app.add_middleware(Protection, local_only=local_only)
     app.add_exception_handler(PolyglanceError, _as_json)
+    app.add_exception_handler(RequestValidationError, _as_invalid)
     explain = make_explainer(searcher)
     app.include_router(make_api(searcher, explain))
     app.include_router(make_pages(searcher, explain))
@@ -86,6 +90,14 @@ def _add_pictures(app: FastAPI, searcher: Searcher) -> None:
     @app.get("/health", include_in_schema=False)
     def health() -> dict[str, str]:
         return {"status": "ready"}
+
+
+async def _as_invalid(_request: Request, error: Exception) -> Response:
+    """What is wrong where, without the value: it may be a picture, no number, or no Unicode."""
+    problems = error.errors() if isinstance(error, RequestValidationError) else []
+    told = [{key: each[key] for key in ("type", "loc", "msg")} for each in problems]
+    content = json.dumps({"detail": told})
+    return Response(content, media_type="application/json", status_code=422)
 
 
 async def _as_json(_request: Request, error: Exception) -> Response:

@@ -14,7 +14,8 @@ from jinja2 import Environment, PackageLoader, select_autoescape
 
 from polyglance.errors import PolyglanceError
 from polyglance.search.filters import EVERYTHING, Filters
-from polyglance.search.query import NOT_GIVEN, Hit, Query, Searcher
+from polyglance.search.query import Hit, Query, Searcher
+from polyglance.search.terms import NOT_GIVEN
 from polyglance.serve.api import thumbnail_address
 from polyglance.serve.filtering import address, typed_in_address, typed_in_form
 from polyglance.serve.fragments import as_fragment, wants_fragment

@@ -16,7 +16,8 @@ from fastapi.templating import Jinja2Templates
 
 from polyglance.data.video import open_shown
 from polyglance.errors import PictureError, PolyglanceError
-from polyglance.search.query import MAX_CHARACTERS, NOT_GIVEN, Hit, Query, Searcher
+from polyglance.search.query import Hit, Query, Searcher
+from polyglance.search.terms import MAX_CHARACTERS, NOT_GIVEN
 from polyglance.serve.filtering import typed_in_address
 from polyglance.serve.fragments import as_fragment, wants_fragment
 from polyglance.serve.thumbnails import JPEG_QUALITY
