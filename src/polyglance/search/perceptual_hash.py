@@ -53,4 +53,5 @@ def _basis() -> NDArray[np.float64]:
     """(8, 32): cos((2 n + 1) k π / 2 N) for k = 1 … 8, scaled to unit rows."""
     k = np.arange(1, FREQUENCIES + 1)[:, None]
     n = np.arange(SIDE)[None]
-    return np.cos((2 * n + 1) * k * np.pi / (2 * SIDE)) * (2 / SIDE) ** 0.5
+    basis: NDArray[np.float64] = np.cos((2 * n + 1) * k * np.pi / (2 * SIDE)) * (2 / SIDE) ** 0.5
+    return basis

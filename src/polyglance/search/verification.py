@@ -164,8 +164,8 @@ def _check_embeddings(
     with np.errstate(invalid="ignore", over="ignore"):
         lengths = np.linalg.norm(embeddings, axis=1)  # (rows,)
     far = finite & ~(np.abs(lengths - 1) <= UNIT)
-    verdict.note(Kind.NOT_FINITE, *(names[i] for i in np.flatnonzero(~finite)))
-    verdict.note(Kind.NOT_UNIT, *(names[i] for i in np.flatnonzero(far)))
+    verdict.note(Kind.NOT_FINITE, *(names[i] for i in np.flatnonzero(~finite).tolist()))
+    verdict.note(Kind.NOT_UNIT, *(names[i] for i in np.flatnonzero(far).tolist()))
 
 
 def _check_files(
