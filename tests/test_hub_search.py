@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fastapi.testclient import TestClient
 from PIL import Image
 from tests.systems import tiny_hub
 from typer.testing import CliRunner
@@ -15,6 +16,8 @@ from typer.testing import CliRunner
 from polyglance import Retriever
 from polyglance.cli.main import app
 from polyglance.errors import CollectionError
+from polyglance.search.collection import Collection
+from polyglance.serve.app import create_app
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +66,19 @@ def test_a_collection_refuses_another_model(place: Path, tmp_path: Path) -> None
     refused = CliRunner().invoke(app, [str(each) for each in other])
     assert isinstance(refused.exception, CollectionError)
     assert re.search(r"clip' .*siglip2' ", str(refused.exception))
+
+
+def test_served_under_its_own_name(place: Path, tmp_path: Path) -> None:
+    made = {name: tmp_path / name for name in ("clip", "siglip2")}
+    for name, collection in made.items():  # side by side
+        run("index", place / "photos", "-c", collection, "--model", place / name)
+    for name, collection in made.items():
+        opened = Collection.open(collection)
+        app = create_app(opened, Retriever.load(opened.info.model))
+        client = TestClient(app, base_url="http://127.0.0.1:8000")
+        answer = client.get("/api/v1/search", params={"q": "ein hund", "language": "de"})
+        assert len(answer.json()["hits"]) == 4
+        assert name in client.get("/api/v1/collection").text
 
 
 def test_evaluate(place: Path, tmp_path: Path) -> None:
