@@ -161,3 +161,14 @@ def test_mistaken_filters(photos: Path, arguments: list[str], message: str) -> N
     run("index", "photos", "-c", "c")
     with pytest.raises(QueryError, match=message):
         run("search", "rot", "-c", "c", *arguments)
+
+
+def test_pages(photos: Path) -> None:
+    run("index", "photos", "-c", "c")
+    whole = asked("--top", "7")
+    assert asked("--top", "3") + asked("--top", "3", "--offset", "3") == whole[:6]
+    assert asked("--offset", "7") == []
+    result = CliRunner().invoke(app, ["search", "rot", "-c", "c", "--offset", "7"])
+    assert "there are 7 pictures, and none behind this offset" in result.stderr
+    result = CliRunner().invoke(app, ["search", "rot", "-c", "c", "--offset", "-1"])
+    assert result.exit_code == 2

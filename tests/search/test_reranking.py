@@ -73,6 +73,9 @@ def test_the_best_are_put_in_the_second_models_order(photos: Path, judge: Rerank
     best = ask(judge, query, top=1, rerank_top=8)  # more are looked at than shown
     assert len(best) == 1
     assert len(ask(judge, query, top=99, rerank_top=99)) == 8
+    assert ask(judge, query, top=2, rerank_top=3, offset=2) == hits[2:4]
+    with pytest.raises(QueryError, match="lower the offset"):
+        ask(judge, query, top=2, offset=999)
 
 
 def test_the_first_score_counts_as_much_as_it_weighs(photos: Path, judge: Reranker) -> None:

@@ -55,6 +55,9 @@ def search(
         list[Path] | None, typer.Option(metavar="FILE", help="Pictures unlike this file.")
     ] = None,
     top: Annotated[int, typer.Option(min=1, max=1000, help="How many pictures.")] = 10,
+    offset: Annotated[
+        int, typer.Option(min=0, max=10_000, help="Leave out so many of the best before them.")
+    ] = 0,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print a JSON list of hits instead of lines.")
     ] = False,
@@ -107,14 +110,14 @@ def search(
     )
     if rerank is not None:
         found = _search_and_rerank(
-            collection, asked, filters, top, rerank, rerank_top, rerank_weight
+            collection, asked, filters, top, offset, rerank, rerank_top, rerank_weight
         )
-        _print_json(_reranked_json(found, asked)) if as_json else _print_reranked(found)
+        _print_json(_reranked_json(found, asked)) if as_json else _print_reranked(found, offset)
         return
     searcher = open_searcher(collection)
-    hits = searcher.search(asked, top=top, filters=filters)
+    hits = searcher.search(asked, top=top, offset=offset, filters=filters)
     if not hits:
-        _print_nothing(filters)
+        _print_nothing(searcher, filters)
     if as_json:
         _print_json([_as_json(hit, asked) for hit in hits])
         return
@@ -128,6 +131,7 @@ def _search_and_rerank(
     asked: Query,
     filters: Filters,
     top: int,
+    offset: int,
     model: str,
     rerank_top: int,
     weight: float,
@@ -153,9 +157,10 @@ def _search_and_rerank(
         rerank_top=rerank_top,
         weight=weight,
         filters=filters,
+        offset=offset,
     )
     if not hits and not gone:
-        _print_nothing(filters)
+        _print_nothing(searcher, filters)
     _print_languages(asked, searcher.encoder.languages)
     if warning := language_warning(asked.language, reranker.encoder.languages):
         typer.echo(f"{model}: {warning}", err=True)
@@ -197,17 +202,21 @@ def _reranked_json(hits: list[RerankedHit], query: Query) -> list[dict[str, obje
     ]
 
 
-def _print_reranked(hits: list[RerankedHit]) -> None:
+def _print_reranked(hits: list[RerankedHit], offset: int) -> None:
     """Each with the score that it was ordered by, its rank before and now, and its cosine."""
     if hits:
         typer.echo("second score, rank before → now, cosine", err=True)
-    for rank, each in enumerate(hits, start=1):
+    for rank, each in enumerate(hits, start=offset + 1):
         score = f"{'–':>7}" if each.score is None else f"{each.score:7.3f}"
         typer.echo(f"{score}  {each.rank:>4} → {rank:<4}  {_line(each.hit)}")
 
 
-def _print_nothing(filters: Filters) -> None:
-    typer.echo(f"no picture passes the filters: {filters}" if filters else EMPTY, err=True)
+def _print_nothing(searcher: Searcher, filters: Filters) -> None:
+    if matching := searcher.matching(filters):
+        told = f"there are {matching} pictures, and none behind this offset"
+    else:
+        told = f"no picture passes the filters: {filters}" if filters else EMPTY
+    typer.echo(told, err=True)
 
 
 def _print_json(hits: list[dict[str, object]]) -> None:

@@ -26,6 +26,9 @@ COLUMNS += ["file", "moment"]
 FILTERS_KEPT = 32
 # Where the frames of few videos fill the best rows, so many times more are looked at.
 WIDER = 4
+# How many an index is asked for, at least, and then four times as many, and so on: what it finds
+# depends on how many are wanted, and the pages of one search must be cut from one list.
+LISTED = 256
 
 
 class Neighbour(NamedTuple):
@@ -94,7 +97,7 @@ class Neighbours:
             best = passing[_best(scores[passing], top)]
         rows = resident.rows.take(best).to_pylist()
         found = [Neighbour(row, float(scores[i])) for row, i in zip(rows, best, strict=True)]
-        return sorted(found, key=_by_score_then_id)
+        return sorted(found, key=_by_score_then_id)[:top]
 
     def row(self, picture_id: str) -> dict[str, Any] | None:
         """One row without its embedding, or ``None``."""
@@ -172,10 +175,11 @@ class Neighbours:
                 if self.collection.pictures.count_rows(where) <= self.exact_up_to:
                     # What few rows pass may lie in partitions that are far from the query.
                     search = search.bypass_vector_index()
-            found = search.select([*COLUMNS, "_distance"]).limit(top).to_arrow().to_pylist()
+            listed = search.select([*COLUMNS, "_distance"]).limit(_listed(top))
+            found = listed.to_arrow().to_pylist()
         # LanceDB's "dot" distance is 1 − cosine for unit vectors.
         neighbours = [Neighbour(row, 1.0 - row.pop("_distance")) for row in found]
-        return sorted(neighbours, key=_by_score_then_id)
+        return sorted(neighbours, key=_by_score_then_id)[:top]
 
     def _current(self) -> _Resident | None:
         with self._lock:
@@ -201,9 +205,18 @@ class Neighbours:
 
 
 def _best(scores: NDArray[np.float32], top: int) -> NDArray[np.intp]:
+    """Where the ``top`` best scores are, and all that equal the last of them."""
     if top >= len(scores):
         return np.arange(len(scores))
-    return np.argpartition(-scores, top - 1)[:top]
+    last = np.partition(scores, len(scores) - top)[len(scores) - top]
+    return np.flatnonzero(scores >= last)
+
+
+def _listed(top: int) -> int:
+    listed = LISTED
+    while listed < top:
+        listed *= WIDER
+    return listed
 
 
 def _by_score_then_id(neighbour: Neighbour) -> tuple[float, str, float]:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from polyglance.vision.heat_map import HeatMap
 
 MAX_TOP = 1000
+MAX_OFFSET = 10_000
 MAX_QUERY_PIXELS = 120_000_000
 # A sum of unit vectors that is so short, beside the weights, has no direction but noise.
 VANISHING = 1e-4
@@ -166,39 +167,45 @@ class Searcher:
         self.encoder.encode_pixels(np.zeros((1, 3, size, size), dtype=np.uint8))
         self.search(Query.of("warm up"), top=1)
 
-    def search(self, query: Query, *, top: int = 10, filters: Filters = EVERYTHING) -> list[Hit]:
+    def search(
+        self, query: Query, *, top: int = 10, offset: int = 0, filters: Filters = EVERYTHING
+    ) -> list[Hit]:
         """The ``top`` best pictures and videos, best first; a video with its best moment.
 
         Args:
             query: what is looked for.
             top: how many hits; fewer only where fewer pass the filters.
+            offset: how many are left out before them. Equal scores are in the order of ids, so
+                that no picture is on two pages, or on none, while the collection stays as it is.
             filters: which pictures are compared with the query at all.
 
         Raises:
-            QueryError: ``top`` is out of range.
+            QueryError: ``top`` or ``offset`` is out of range.
             PictureError: the query's picture cannot be read.
         """
-        return self._hits(self.embed(query), top, filters)
+        _check_page(top, offset)
+        return self._hits(self.embed(query), offset + top, filters)[offset:]
 
     def matching(self, filters: Filters = EVERYTHING) -> int:
         """How many pictures and videos of the collection pass the filters."""
         return self.neighbours.matching(filters.expression())
 
     def similar(
-        self, picture_id: str, *, top: int = 10, filters: Filters = EVERYTHING
+        self, picture_id: str, *, top: int = 10, offset: int = 0, filters: Filters = EVERYTHING
     ) -> list[Hit]:
         """The ``top`` pictures most like one of the collection, itself left out.
 
         Raises:
-            QueryError: there is no such picture, or ``top`` is out of range.
+            QueryError: there is no such picture, or ``top`` or ``offset`` is out of range.
         """
+        _check_page(top, offset)
         asked = self.picture(picture_id)
         embedding = None if asked is None else self.neighbours.embedding(picture_id)
         if asked is None or embedding is None:
             raise QueryError(f"there is no picture {picture_id!r} in this collection")
-        found = self._hits(embedding, top + 1, filters)
+        found = self._hits(embedding, offset + top + 1, filters)
         others = [hit for hit in found if hit.path != asked.path]
-        return others[:top]
+        return others[offset : offset + top]
 
     def picture(self, picture_id: str) -> Hit | None:
         """One picture, or frame, of the collection by its id, or ``None``."""
@@ -289,8 +296,6 @@ class Searcher:
         return embedding
 
     def _hits(self, vector: NDArray[np.float32], top: int, filters: Filters) -> list[Hit]:
-        if not 1 <= top <= MAX_TOP + 1:
-            raise QueryError(f"the number of results must be between 1 and {MAX_TOP}")
         found = self.neighbours.nearest(vector, top=top, where=filters.expression())
         return [self._hit(each) for each in found]
 
@@ -308,6 +313,13 @@ class Searcher:
             captions=json.loads(row["captions"]) if row["captions"] else {},
             moment=row["moment"],
         )
+
+
+def _check_page(top: int, offset: int) -> None:
+    if not 1 <= top <= MAX_TOP + 1:  # one more tells whether there are more
+        raise QueryError(f"the number of results must be between 1 and {MAX_TOP}")
+    if not 0 <= offset <= MAX_OFFSET:
+        raise QueryError(f"the offset must be between 0 and {MAX_OFFSET}")
 
 
 def clock(seconds: float) -> str:

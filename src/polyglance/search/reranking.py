@@ -65,6 +65,7 @@ def search_and_rerank(
     rerank_top: int = TOP,
     weight: float = 0.0,
     filters: Filters = EVERYTHING,
+    offset: int = 0,
 ) -> RerankedHits:
     """The ``top`` best pictures: the first ``rerank_top`` of the collection in a second order.
 
@@ -76,6 +77,7 @@ def search_and_rerank(
         rerank_top: how many pictures are looked at.
         weight: of the first model's scores, which are added to the second's.
         filters: which pictures are searched at all.
+        offset: how many hits, in the second order, are left out before them.
 
     Raises:
         QueryError: the query is more than one text, or a number is out of range.
@@ -83,9 +85,11 @@ def search_and_rerank(
     text = require_words(query)
     if not 1 <= top <= MAX_TOP:
         raise QueryError(f"the number of results must be between 1 and {MAX_TOP}")
+    if not 0 <= offset <= MAX_TOP - top:
+        raise QueryError(f"with reranking the last result is the {MAX_TOP}th: lower the offset")
     if not 1 <= rerank_top <= MAX_TOP:
         raise QueryError(f"the number of reranked results must be between 1 and {MAX_TOP}")
-    found = searcher.search(query, top=max(top, rerank_top), filters=filters)
+    found = searcher.search(query, top=max(offset + top, rerank_top), filters=filters)
     ranked = list(enumerate(found, start=1))
     images, kept, gone = _read(reranker, found[:rerank_top])
     language = None if query.language == NOT_GIVEN else query.language
@@ -98,7 +102,7 @@ def search_and_rerank(
             rank, hit = ranked[kept[row]]
             reranked.append(RerankedHit(hit=hit, rank=rank, score=score))
     behind = [RerankedHit(hit=hit, rank=rank, score=None) for rank, hit in ranked[rerank_top:]]
-    return RerankedHits((reranked + behind)[:top], gone)
+    return RerankedHits((reranked + behind)[offset : offset + top], gone)
 
 
 def require_words(query: Query) -> str:

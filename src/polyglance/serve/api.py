@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, File, Form, HTTPException, UploadFile
@@ -13,7 +14,7 @@ from pydantic import BaseModel
 
 from polyglance.errors import PictureError
 from polyglance.search.filters import Filters
-from polyglance.search.query import Hit, Query, Searcher
+from polyglance.search.query import MAX_OFFSET, Hit, Query, Searcher
 from polyglance.search.terms import MAX_CHARACTERS
 from polyglance.serve.composed import Question
 from polyglance.serve.filtering import filters_of_address
@@ -22,6 +23,10 @@ from polyglance.serve.why import Explainer, address_of_words
 MAX_TOP = 200
 
 Top = Annotated[int, Parameter(ge=1, le=MAX_TOP, description="How many pictures.")]
+Offset = Annotated[
+    int,
+    Parameter(ge=0, le=MAX_OFFSET, description="How many are left out before them, for pages."),
+]
 Words = Annotated[
     str,
     Parameter(
@@ -58,13 +63,16 @@ class Answer(BaseModel):
 
     ``query`` is the words alone, or the parts with their signs; ``languages`` has the tag of every
     text in it, ``language`` that of the only one. ``matching`` is how many pictures and videos
-    pass the filters, found or not.
+    pass the filters, found or not; ``more`` whether hits come after these, from ``offset`` plus
+    their number on.
     """
 
     query: str | None
     language: str | None
     languages: list[str]
     matching: int
+    offset: int
+    more: bool
     hits: list[Picture]
     milliseconds: float
 
@@ -108,24 +116,40 @@ def make_api(searcher: Searcher, explain: Explainer) -> APIRouter:
     """Routes below ``/api/v1``."""
     api = APIRouter(prefix="/api/v1")
 
-    def answer(query: Query | None, filters: Filters, find: Callable[[], list[Hit]]) -> Answer:
+    def answer(
+        query: Query | None,
+        filters: Filters,
+        find: Callable[..., list[Hit]],
+        *,
+        top: int,
+        offset: int,
+    ) -> Answer:
         started = time.perf_counter()
-        hits = find()
+        hits = find(top=top + 1, offset=offset, filters=filters)  # one more tells of others
         spoken = query.languages if query else ()
         return Answer(
             query=_described(query),
             language=spoken[0] if len(spoken) == 1 else None,
             languages=list(spoken),
             matching=searcher.matching(filters),
-            hits=[_picture(hit) for hit in hits],
+            offset=offset,
+            more=len(hits) > top,
+            hits=[_picture(hit) for hit in hits[:top]],
             milliseconds=round(1e3 * (time.perf_counter() - started), 1),
         )
 
     @api.get("/search")
-    def search(q: Words, filters: Filtering, language: Language = None, top: Top = 20) -> Answer:
+    def search(
+        q: Words,
+        filters: Filtering,
+        language: Language = None,
+        top: Top = 20,
+        offset: Offset = 0,
+    ) -> Answer:
         """Find pictures by words."""
         query = Query.of(q, language=language)
-        return answer(query, filters, lambda: searcher.search(query, top=top, filters=filters))
+        find = partial(searcher.search, query)
+        return answer(query, filters, find, top=top, offset=offset)
 
     @api.post("/search")
     def search_composed(question: Question) -> Answer:
@@ -134,9 +158,8 @@ def make_api(searcher: Searcher, explain: Explainer) -> APIRouter:
         The score is the cosine of a picture with the weighted sum of the parts' unit embeddings.
         """
         query, filters = question.query(), question.filters.checked()
-        return answer(
-            query, filters, lambda: searcher.search(query, top=question.top, filters=filters)
-        )
+        find = partial(searcher.search, query)
+        return answer(query, filters, find, top=question.top, offset=question.offset)
 
     @api.post("/search/image")
     def search_by_image(
@@ -145,17 +168,20 @@ def make_api(searcher: Searcher, explain: Explainer) -> APIRouter:
         q: Annotated[str, Form(max_length=MAX_CHARACTERS)] = "",
         language: Annotated[str | None, Form()] = None,
         top: Annotated[int, Form(ge=1, le=MAX_TOP)] = 20,
+        offset: Annotated[int, Form(ge=0, le=MAX_OFFSET)] = 0,
     ) -> Answer:
         """Find pictures like an uploaded one, with words besides if there are any."""
         query = Query.of(q, language=language, image=image.file.read())
-        return answer(query, filters, lambda: searcher.search(query, top=top, filters=filters))
+        find = partial(searcher.search, query)
+        return answer(query, filters, find, top=top, offset=offset)
 
     @api.get("/similar/{picture_id}")
-    def similar(picture_id: str, filters: Filtering, top: Top = 20) -> Answer:
+    def similar(picture_id: str, filters: Filtering, top: Top = 20, offset: Offset = 0) -> Answer:
         """Find pictures like one of the collection."""
         if searcher.picture(picture_id) is None:
             raise HTTPException(404, "there is no such picture in this collection")
-        return answer(None, filters, lambda: searcher.similar(picture_id, top=top, filters=filters))
+        find = partial(searcher.similar, picture_id)
+        return answer(None, filters, find, top=top, offset=offset)
 
     @api.get("/explain/{picture_id}")
     def explain_picture(picture_id: str, q: Words, language: Language = None) -> Explanation:

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, JsonValue
 
 from polyglance.search.filters import Filters, Orientation
-from polyglance.search.query import Query
+from polyglance.search.query import MAX_OFFSET, Query
 from polyglance.search.terms import MAX_CHARACTERS, MAX_TERMS, MAX_WEIGHT, Term
 from polyglance.serve.filtering import (
     CAPTION,
@@ -76,6 +76,9 @@ class Question(BaseModel):
     terms: Annotated[list[Part], Field(min_length=1, max_length=MAX_TERMS)]
     filters: Passing = Passing()
     top: Annotated[int, Field(ge=1, le=MAX_TOP, description="How many pictures.")] = 20
+    offset: Annotated[
+        int, Field(ge=0, le=MAX_OFFSET, description="How many are left out before them.")
+    ] = 0
 
     def query(self) -> Query:
         """The query.

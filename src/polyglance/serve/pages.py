@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, File, Form, Request, Response, UploadFile
+from fastapi import Query as Parameter
 from fastapi.templating import Jinja2Templates
 from jinja2 import Environment, PackageLoader, select_autoescape
 
 from polyglance.errors import PolyglanceError
 from polyglance.search.filters import EVERYTHING, Filters
-from polyglance.search.query import Hit, Query, Searcher
+from polyglance.search.query import MAX_OFFSET, Hit, Query, Searcher
 from polyglance.search.terms import NOT_GIVEN
 from polyglance.serve.api import thumbnail_address
 from polyglance.serve.filtering import address, typed_in_address, typed_in_form
@@ -39,6 +40,8 @@ class View:
         typed: name → content of the filter fields that are not empty.
         filters: what they mean.
         matching: how many pictures and videos pass the filters.
+        offset: how many hits came on the pages before.
+        more: whether there are hits after these.
         hits: best first.
         samples: pictures to look at where nothing was asked.
         milliseconds: that the search took.
@@ -55,6 +58,8 @@ class View:
     typed: dict[str, str] = field(default_factory=dict)
     filters: Filters = EVERYTHING
     matching: int = 0
+    offset: int = 0
+    more: bool = False
     hits: list[Hit] = field(default_factory=list)
     samples: list[Hit] = field(default_factory=list)
     milliseconds: float = 0.0
@@ -65,7 +70,29 @@ class View:
     @property
     def unfiltered(self) -> str:
         """The address that asks the same of all pictures."""
-        return address(q=self.text, language=self.language, like=self.like.id if self.like else "")
+        return self._address({})
+
+    @property
+    def next(self) -> str | None:
+        """The address of the page after this one; an uploaded picture has none."""
+        after = self.offset + HITS_SHOWN
+        shown = self.more and not self.upload and after <= MAX_OFFSET
+        return self._address({**self.typed, "offset": str(after)}) if shown else None
+
+    @property
+    def previous(self) -> str | None:
+        """The address of the page before this one."""
+        before = max(0, self.offset - HITS_SHOWN)
+        carried = {**self.typed, **({"offset": str(before)} if before else {})}
+        return self._address(carried) if self.offset else None
+
+    def _address(self, carried: Mapping[str, str]) -> str:
+        like = self.like.id if self.like else ""
+        return address(q=self.text, language=self.language, like=like, carried=carried)
+
+    def show(self, found: list[Hit]) -> None:
+        """Take hits, of which there is one more than fits where others follow."""
+        self.hits, self.more = found[:HITS_SHOWN], len(found) > HITS_SHOWN
 
 
 Typed = dict[str, str]
@@ -94,8 +121,9 @@ def make_pages(searcher: Searcher, explain: Explainer) -> APIRouter:
         q: str = "",
         language: str = "",
         like: str = "",
+        offset: Annotated[int, Parameter(ge=0, le=MAX_OFFSET)] = 0,
     ) -> Response:
-        view = View(text=q, language=language, typed=typed)
+        view = View(text=q, language=language, typed=typed, offset=offset)
         if like:
             _attempt(searcher, view, lambda: _find_like(searcher, view, like))
         elif q.strip():
@@ -142,12 +170,14 @@ def _find(searcher: Searcher, view: View, *, image: bytes | None) -> None:
         view.spoken = query.language
         view.words = address_of_words(query) if searcher.explains else ""
         view.warning = searcher.language_warning(query.language)
-    view.hits = searcher.search(query, top=HITS_SHOWN, filters=view.filters)
+    top, offset = HITS_SHOWN + 1, view.offset
+    view.show(searcher.search(query, top=top, offset=offset, filters=view.filters))
 
 
 def _find_like(searcher: Searcher, view: View, picture_id: str) -> None:
     view.like = searcher.picture(picture_id)
-    view.hits = searcher.similar(picture_id, top=HITS_SHOWN, filters=view.filters)
+    top, offset = HITS_SHOWN + 1, view.offset
+    view.show(searcher.similar(picture_id, top=top, offset=offset, filters=view.filters))
 
 
 def _sample(searcher: Searcher, view: View) -> None:
