@@ -30,7 +30,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.nn.utils.rnn import pack_padded_sequence, pad_sequence
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence, pad_sequence
 
 import scan
 import training
@@ -44,6 +44,7 @@ from polyglance.training.run import train
 BATCH, STEPS, ROUNDS = 128, 40, 3
 CHANNELS, WORD, STATE, LEAST = 2048, 300, 1024, 4
 MARGIN, CLIP, RATE = 0.2, 2.0, 2e-4
+START, END, UNKNOWN, MARKS = 1, 2, 3, 4  # rows of the table of words; 0 fills up
 OUTPUT = Path("docs/results/paper-2-speed.json")
 
 
@@ -165,7 +166,9 @@ class PlainVSEpp(nn.Module):
     def step(self, pictures: Tensor, captions: Tensor, lengths: Tensor) -> None:
         """One step on (batch, channels), (batch, longest) and (batch,)."""
         packed = pack_padded_sequence(self.words(captions), lengths, batch_first=True)
-        texts = functional.normalize(self.gru(packed)[1][0], dim=-1)  # (batch, state)
+        states = pad_packed_sequence(self.gru(packed)[0], batch_first=True)[0]
+        last = (lengths - 1)[:, None, None].expand(-1, 1, STATE)
+        texts = functional.normalize(states.gather(1, last)[:, 0], dim=-1)  # (batch, state)
         images = functional.normalize(self.image(pictures), dim=-1)
         scores = images @ texts.T  # (batch, batch)
         right = scores.diagonal()
@@ -198,14 +201,17 @@ def plain_batches(manifest: Path) -> Iterator[tuple[Tensor, Tensor, Tensor, int]
     ]
     counts = Counter(word for text in texts for word in text)
     kept = [word for word, count in counts.items() if count >= LEAST]
-    place = {word: row for row, word in enumerate(kept, start=1)}
+    place = {word: row for row, word in enumerate(kept, start=MARKS)}
     chosen = random.Random(0)
     features = torch.randn(BATCH, CHANNELS)
     while True:
         some = sorted(chosen.sample(texts, BATCH), key=len, reverse=True)
-        rows = [torch.tensor([place.get(word, 0) for word in text]) for text in some]
-        lengths = torch.tensor([len(text) for text in some])
-        yield features, pad_sequence(rows, batch_first=True), lengths, len(kept) + 1
+        rows = [
+            torch.tensor([START, *(place.get(word, UNKNOWN) for word in text), END])
+            for text in some
+        ]
+        lengths = torch.tensor([len(row) for row in rows])
+        yield features, pad_sequence(rows, batch_first=True), lengths, len(kept) + MARKS
 
 
 if __name__ == "__main__":
