@@ -39,6 +39,7 @@ def logged(
     name: str,
     seed: int,
     regions: dict[str, float] | None = None,
+    loss: float = 51.2,
     **rsums: float,
 ) -> Any:
     languages = {
@@ -60,7 +61,7 @@ def logged(
         best_step=500,
         languages=languages,
         curve=[(500, {tag: rsum - 1 for tag, rsum in rsums.items()}), (1000, dict(rsums))],
-        losses=[(50, 100.0), (100, 51.2)],
+        losses=[(50, 100.0), (100, loss)],
         warnings=2,
         seconds=60.0,
         pairs=128_000,
@@ -124,6 +125,8 @@ def test_reasons_are_given_only_where_the_runs_bear_them_out(recipes: Any, tmp_p
             noise = 0.1 * seed
             runs.add(logged(ledger, "single-en", "CLMR", seed, en=300.0))
             runs.add(logged(ledger, "single-en", "LIWE", seed, en=300.0 - behind + noise))
+            runs.add(logged(ledger, "single-en", "VSE++", seed, en=250.0))
+            runs.add(logged(ledger, "single-en", "SCAN t2i", seed, en=240.0, loss=60.0))
             runs.add(logged(ledger, "longer", "CLMR", seed, en=310.0))
             runs.add(logged(ledger, "longer", "LIWE", seed, en=310.0 - later + noise))
             runs.add(logged(ledger, "losses", "CLMR, max", seed, en=3.0))
@@ -135,6 +138,7 @@ def test_reasons_are_given_only_where_the_runs_bear_them_out(recipes: Any, tmp_p
 
     closing, staying = kept("closing", 20.0, 5.0, 0.001), kept("staying", 20.0, 20.0, 0.5)
     ahead = kept("ahead", -20.0, -20.0, 0.001)
+    assert "SCAN too is still learning" in "".join(findings.orders(closing))
     assert "closes the gap" in "".join(findings.orders(closing))
     assert "slower to learn" not in "".join(findings.orders(closing))  # their losses are alike
     assert "does not close the gap" in "".join(findings.orders(staying))
