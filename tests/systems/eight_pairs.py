@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
 from torch import Tensor
 
 from polyglance.data.batch import Batch
 from polyglance.features import Features
 from polyglance.systems.base import System
+from polyglance.systems.checkpoint import load_checkpoint, save_system
 
 TEXTS = [
     "a dog",
@@ -64,3 +67,30 @@ def reached(system: System) -> set[str]:
     system.zero_grad()
     torch.stack([*system.training_step(eight_pairs()).values()]).sum().backward()
     return {n for n, p in system.named_parameters() if p.grad is not None and p.grad.any()}
+
+
+def assert_it_overfits(system: System) -> None:
+    losses = losses_of_training(system)
+    assert losses[-1] < losses[0] / 4
+    scores = system.eval().score(*encoded(system))  # (pictures, texts)
+    assert scores.argmax(0).tolist() == scores.argmax(1).tolist() == list(range(8))
+
+
+def assert_the_gradient_reaches_all_that_learns(system: System) -> None:
+    everything = {name for name, _ in system.named_parameters()}
+    assert reached(system) == everything
+    system.parts()["image.backbone"].requires_grad_(False)
+    assert reached(system) == {n for n in everything if not n.startswith("image.backbone.")}
+
+
+def assert_a_checkpoint_brings_it_back(system: System, folder: Path) -> None:
+    """The same embeddings, parts and scores, bit by bit."""
+    fingerprint = save_system(system.eval(), folder, languages=["en", "de"])
+    loaded = load_checkpoint(folder)
+    assert (loaded.fingerprint, loaded.system.config) == (fingerprint, system.config)
+    before, after = encoded(system), encoded(loaded.system)
+    for one, other in zip(before, after, strict=True):
+        assert torch.equal(one.embedding, other.embedding)
+        assert (one.tokens is None) == (other.tokens is None)
+        assert one.tokens is None or torch.equal(one.tokens, other.tokens)
+    assert torch.equal(system.score(*before), loaded.system.score(*after))

@@ -7,7 +7,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from tests.systems.eight_pairs import TEXTS, encoded, losses_of_training, reached
+from tests.systems.eight_pairs import (
+    TEXTS,
+    assert_a_checkpoint_brings_it_back,
+    assert_it_overfits,
+    assert_the_gradient_reaches_all_that_learns,
+    encoded,
+)
 from tests.systems.tiny_backbone import TINY
 
 from polyglance import Retriever
@@ -59,34 +65,19 @@ def test_regions_and_words_are_kept() -> None:
 
 @each
 def test_it_overfits_eight_pairs(matching: StackedCrossAttentionConfig) -> None:
-    system = built(matching)
-    losses = losses_of_training(system)
-    assert losses[-1] < losses[0] / 4
-    scores = system.eval().score(*encoded(system))  # (pictures, texts)
-    assert scores.argmax(0).tolist() == scores.argmax(1).tolist() == list(range(8))
+    assert_it_overfits(built(matching))
 
 
 @each
 def test_the_gradient_reaches_all_that_learns(matching: StackedCrossAttentionConfig) -> None:
-    system = built(matching)
-    everything = {name for name, _ in system.named_parameters()}
-    assert reached(system) == everything
-    system.parts()["image.backbone"].requires_grad_(False)
-    assert reached(system) == {n for n in everything if not n.startswith("image.backbone.")}
+    assert_the_gradient_reaches_all_that_learns(built(matching))
 
 
 @each
 def test_a_checkpoint_brings_the_same_scores_back(
     matching: StackedCrossAttentionConfig, tmp_path: Path
 ) -> None:
-    system = built(matching).eval()
-    fingerprint = save_system(system, tmp_path / "model", languages=["en", "de"])
-    loaded = load_checkpoint(tmp_path / "model")
-    assert (loaded.fingerprint, loaded.system.config) == (fingerprint, system.config)
-    before, after = encoded(system), encoded(loaded.system)
-    for one, other in zip(before, after, strict=True):
-        assert torch.equal(one.tokens, other.tokens)
-    assert torch.equal(system.score(*before), loaded.system.score(*after))
+    assert_a_checkpoint_brings_it_back(built(matching), tmp_path / "model")
 
 
 def test_scales_are_the_directions_own_unless_a_configuration_says_them(tmp_path: Path) -> None:

@@ -6,14 +6,18 @@ from pathlib import Path
 
 import pytest
 import torch
-from tests.systems.eight_pairs import TEXTS, encoded, losses_of_training, reached
+from tests.systems.eight_pairs import (
+    TEXTS,
+    assert_a_checkpoint_brings_it_back,
+    assert_it_overfits,
+    assert_the_gradient_reaches_all_that_learns,
+)
 from tests.systems.tiny_backbone import TINY
 
 from polyglance import Retriever
 from polyglance.errors import ModelError
 from polyglance.search.indexer import index
 from polyglance.systems.builders import build_system
-from polyglance.systems.checkpoint import load_checkpoint, save_system
 from polyglance.systems.config import (
     CosineConfig,
     InfoNCEConfig,
@@ -54,32 +58,17 @@ def test_the_parts_are_the_papers() -> None:
 
 @both
 def test_it_overfits_eight_pairs(matching: Matching) -> None:
-    system = built(matching)
-    losses = losses_of_training(system)
-    assert losses[-1] < losses[0] / 4
-    scores = system.eval().score(*encoded(system))  # (pictures, texts)
-    assert scores.argmax(0).tolist() == scores.argmax(1).tolist() == list(range(8))
+    assert_it_overfits(built(matching))
 
 
 @both
 def test_the_gradient_reaches_all_that_learns(matching: Matching) -> None:
-    system = built(matching)
-    everything = {name for name, _ in system.named_parameters()}
-    assert reached(system) == everything
-    system.parts()["image.backbone"].requires_grad_(False)
-    assert reached(system) == {n for n in everything if not n.startswith("image.backbone.")}
+    assert_the_gradient_reaches_all_that_learns(built(matching))
 
 
 @both
 def test_a_checkpoint_brings_the_same_embeddings_back(matching: Matching, tmp_path: Path) -> None:
-    system = built(matching).eval()
-    fingerprint = save_system(system, tmp_path / "model", languages=["en", "de"])
-    loaded = load_checkpoint(tmp_path / "model")
-    assert (loaded.fingerprint, loaded.system.config) == (fingerprint, system.config)
-    before, after = encoded(system), encoded(loaded.system)
-    for one, other in zip(before, after, strict=True):
-        assert torch.equal(one.embedding, other.embedding)
-    assert torch.equal(system.score(*before), loaded.system.score(*after))
+    assert_a_checkpoint_brings_it_back(built(matching), tmp_path / "model")
 
 
 def test_order_embeddings_are_no_vectors_to_search(tmp_path: Path) -> None:
