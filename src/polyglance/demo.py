@@ -110,8 +110,9 @@ def measured(model: str, manifest: Path, report: Path) -> Report:
     from polyglance.data.manifest import read_manifest
     from polyglance.evaluation.results import Report
     from polyglance.evaluation.retriever import evaluate_retriever
-    from polyglance.retriever import Retriever, locate
+    from polyglance.retriever import Retriever
     from polyglance.systems.checkpoint import fingerprint
+    from polyglance.systems.locate import locate
 
     if report.exists():
         earlier = Report.load(report)

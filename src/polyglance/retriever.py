@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from polyglance.errors import ModelError
+from polyglance.systems.locate import find, locate, name_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 
     Embeddings = NDArray[np.float32]
     Picture = str | Path | Image.Image
-
-BUILT_IN = Path(__file__).resolve().parent / "models"
 
 
 class Hit(NamedTuple):
@@ -333,39 +332,11 @@ class Retriever:
         self.fingerprint = save_system(self.system, Path(path), languages=self.languages)
 
 
-def locate(path_or_name: str | Path) -> Path:
-    """The folder of a built-in model, of a checkpoint, or of a model from the hub.
-
-    Raises:
-        ModelError: none exists here; the message lists the built-in names.
-    """
-    if found := _found(path_or_name):
-        return found
-    raise ModelError(
-        f"no model {str(path_or_name)!r}: it is neither a folder here, nor a built-in model "
-        f"({', '.join(built_in_models())}), nor in the local cache of the hub (`hf download NAME` "
-        "brings a model there)"
-    )
-
-
-def name_of(folder: Path, asked: str | Path) -> str:
-    """What a model is called from anywhere: a built-in or hub name, or the absolute path.
-
-    Args:
-        folder: as :func:`locate` found it.
-        asked: what it was asked for.
-    """
-    absolute = folder.resolve()
-    if absolute.parent == BUILT_IN:
-        return absolute.name
-    return str(absolute) if Path(asked).is_dir() else str(asked)
-
-
 def _load(asked: str | Path) -> tuple[Checkpoint, str]:
     """A model, or a pair of towers, and what to call it."""
     from polyglance.systems.loading import load_model, load_pair
 
-    pair = None if _found(asked) else _pair(str(asked))
+    pair = None if find(asked) else _pair(str(asked))
     if pair is None:
         folder = locate(asked)
         return load_model(folder), name_of(folder, asked)
@@ -377,34 +348,9 @@ def _pair(name: str) -> tuple[str, str] | None:
     """The two models around a plus sign; names may have such signs themselves."""
     for place, letter in enumerate(name):
         text, image = name[:place], name[place + 1 :]
-        if letter == "+" and text and image and _found(text) and _found(image):
+        if letter == "+" and text and image and find(text) and find(image):
             return text, image
     return None
-
-
-def _found(path_or_name: str | Path) -> Path | None:
-    folder = Path(path_or_name)
-    if folder.is_dir():
-        return folder
-    if str(path_or_name) in built_in_models():
-        return BUILT_IN / str(path_or_name)
-    return _downloaded(str(path_or_name))
-
-
-def _downloaded(name: str) -> Path | None:
-    """The folder of a hub's model in the local cache."""
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
-
-    try:
-        return Path(snapshot_download(name, local_files_only=True))
-    except (HFValidationError, LocalEntryNotFoundError):
-        return None
-
-
-def built_in_models() -> list[str]:
-    """Names of the models that the package carries."""
-    return sorted(folder.parent.name for folder in BUILT_IN.glob("*/config.json"))
 
 
 def _one_each(language: str | Sequence[str] | None, texts: int) -> list[str]:

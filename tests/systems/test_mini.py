@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file
 
 from polyglance.losses.info_nce import InfoNCE
-from polyglance.retriever import BUILT_IN
 from polyglance.systems.builders import build_mini_heads
 from polyglance.systems.config import MiniConfig
 from polyglance.systems.int8 import restore_rows
+from polyglance.systems.locate import BUILT_IN
 from polyglance.systems.mini import Mini, join
 from polyglance.vision.resnet import ResNet
 

@@ -165,8 +165,8 @@ def _store(
 
 
 def _store_of_model(records: Sequence[Record], name: str) -> FeatureStore:
-    from polyglance.retriever import locate
     from polyglance.systems.loading import load_model
+    from polyglance.systems.locate import locate
 
     system = load_model(locate(name)).system
     return _filled(

@@ -248,9 +248,9 @@ def make_system(recipe: Recipe, training_texts: Sequence[str]) -> System:
 
 def _trained_system(checkpoint: str, **changes: Any) -> System:
     """A checkpoint's system, with some keys of its configuration changed."""
-    from polyglance.retriever import locate
     from polyglance.systems.checkpoint import UNTRAINED, load_changed, read_config
     from polyglance.systems.config import HubDualEncoderConfig
+    from polyglance.systems.locate import locate
 
     folder = locate(checkpoint)
     config = check_model({**read_config(folder)["model"], **changes})
