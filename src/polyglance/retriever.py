@@ -66,12 +66,16 @@ class Retriever:
         self.preprocessing: Preprocessing = system.preprocessing
 
     @classmethod
-    def load(cls, path_or_name: str | Path) -> Retriever:
+    def load(cls, path_or_name: str | Path, *, rounded: bool = True) -> Retriever:
         """Load a built-in model by name, or a model by its folder. Never uses the network.
 
         Besides checkpoints, folders of CLIP, SigLIP and like models of transformers are understood,
         and their names on the hub where they were downloaded before. ``TEXT+IMAGE`` is a text tower
         of sentence-transformers beside the image side of such a model.
+
+        Args:
+            path_or_name: see above.
+            rounded: let frozen backbones have bfloat16 where that is faster.
 
         Raises:
             ModelError: there is no such model, it is of no supported type, or it is damaged.
@@ -80,7 +84,8 @@ class Retriever:
         from polyglance.vision.inference import freeze
 
         loaded, name = _load(path_or_name)
-        if backbone := loaded.system.parts().get("image.backbone"):
+        backbone = loaded.system.parts().get("image.backbone")
+        if rounded and backbone is not None:
             freeze(backbone)
         return cls(
             loaded.system,

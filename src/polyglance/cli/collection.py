@@ -184,9 +184,9 @@ def evaluate(
     opened = Collection.open(collection)
     captions = captions_of(read_manifest(manifest), languages=language or (), most=queries)
 
-    from polyglance.retriever import Retriever
+    from polyglance.search.encoder import load_encoder
 
-    encoder = Retriever.load(opened.info.model)
+    encoder = load_encoder(opened.info.model)
     recall = measure_recall(opened, encoder, captions, show_progress=True)
     state = index_state(opened)
     print_json(_recall_json(recall, state)) if as_json else _print_recall(recall, state)
@@ -250,9 +250,9 @@ def _index(state: IndexState) -> str:
 
 
 def _fingerprint_of(name: str) -> str:
-    from polyglance.retriever import Retriever
+    from polyglance.search.encoder import load_encoder
 
-    return Retriever.load(name).fingerprint
+    return load_encoder(name).fingerprint
 
 
 def _verdict_json(verdict: Verdict) -> dict[str, Any]:

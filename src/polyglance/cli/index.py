@@ -25,8 +25,8 @@ def index(
     model: Annotated[
         str | None,
         typer.Option(
-            help="Built-in model or checkpoint folder. Without it: the one the collection names, "
-            f"or {DEFAULT_MODEL} for a new collection."
+            help="Built-in model, hub name, or folder of a model or of an export. Without it: the "
+            f"one the collection names, or {DEFAULT_MODEL} for a new collection."
         ),
     ] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Pictures encoded at once.")] = 16,
@@ -44,14 +44,13 @@ def index(
     ones forgotten, files that cannot be read listed with the reason. An interrupted run goes on
     where it stopped.
     """
-    from polyglance.retriever import Retriever
+    from polyglance.search.encoder import load_encoder
     from polyglance.search.indexer import index as run
 
-    retriever = Retriever.load(_model_for(collection, model))
     summary = run(
         source,
         collection,
-        encoder=retriever,
+        encoder=load_encoder(_model_for(collection, model)),
         batch_size=batch_size,
         workers=workers,
         retry=retry,

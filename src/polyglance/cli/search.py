@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from polyglance.search.reranking import RerankedHit
 
 EMPTY = "the collection is empty"
+MODEL_HELP = "An export of the collection's model. Without it: the model itself."
 
 
 def search(
@@ -54,6 +55,7 @@ def search(
     minus_image: Annotated[
         list[Path] | None, typer.Option(metavar="FILE", help="Pictures unlike this file.")
     ] = None,
+    model: Annotated[str | None, typer.Option(help=MODEL_HELP)] = None,
     top: Annotated[int, typer.Option(min=1, max=1000, help="How many pictures.")] = 10,
     offset: Annotated[
         int, typer.Option(min=0, max=10_000, help="Leave out so many of the best before them.")
@@ -110,11 +112,19 @@ def search(
     )
     if rerank is not None:
         found = _search_and_rerank(
-            collection, asked, filters, top, offset, rerank, rerank_top, rerank_weight
+            collection,
+            model,
+            asked,
+            filters,
+            top,
+            offset,
+            rerank,
+            rerank_top,
+            rerank_weight,
         )
         _print_json(_reranked_json(found, asked)) if as_json else _print_reranked(found, offset)
         return
-    searcher = open_searcher(collection)
+    searcher = open_searcher(collection, model)
     hits = searcher.search(asked, top=top, offset=offset, filters=filters)
     if not hits:
         _print_nothing(searcher, filters)
@@ -128,11 +138,12 @@ def search(
 
 def _search_and_rerank(
     collection: Path,
+    model: str | None,
     asked: Query,
     filters: Filters,
     top: int,
     offset: int,
-    model: str,
+    judge: str,
     rerank_top: int,
     weight: float,
 ) -> list[RerankedHit]:
@@ -148,7 +159,7 @@ def _search_and_rerank(
     require_words(asked)  # before models are loaded
     if not isfinite(weight):
         raise ConfigError(f"--rerank-weight {weight}: give a number, such as 0.5")
-    searcher, reranker = open_searcher(collection), Reranker.load(model)
+    searcher, reranker = open_searcher(collection, model), Reranker.load(judge)
     hits, gone = search_and_rerank(
         searcher,
         reranker,
@@ -163,20 +174,20 @@ def _search_and_rerank(
         _print_nothing(searcher, filters)
     _print_languages(asked, searcher.encoder.languages)
     if warning := language_warning(asked.language, reranker.encoder.languages):
-        typer.echo(f"{model}: {warning}", err=True)
+        typer.echo(f"{judge}: {warning}", err=True)
     for path, reason in gone:
         typer.echo(f"skipped {readable(str(path))}: {reason}", err=True)
     return hits
 
 
-def open_searcher(collection: Path) -> Searcher:
-    """Open a collection with the model that it names."""
-    from polyglance.retriever import Retriever
+def open_searcher(collection: Path, model: str | None = None) -> Searcher:
+    """Open a collection with the model that it names, or with that one's export."""
     from polyglance.search.collection import Collection
+    from polyglance.search.encoder import load_encoder
     from polyglance.search.query import Searcher
 
     opened = Collection.open(collection)
-    return Searcher(opened, Retriever.load(opened.info.model))
+    return Searcher(opened, load_encoder(model or opened.info.model))
 
 
 def _as_json(hit: Hit, query: Query) -> dict[str, object]:

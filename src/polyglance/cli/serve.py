@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from polyglance.cli.search import MODEL_HELP, open_searcher
+
 
 def serve(
     collection: Annotated[
@@ -16,10 +18,10 @@ def serve(
         str,
         typer.Option(help="Address to listen on. The default is reachable from here only."),
     ] = "127.0.0.1",
+    model: Annotated[str | None, typer.Option(help=MODEL_HELP)] = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8000,
 ) -> None:
     """Open a collection in the browser: search in any language, and "more like this"."""
-    from polyglance.cli.search import open_searcher
     from polyglance.serve.run import run
 
-    run(open_searcher(collection), host=host, port=port)
+    run(open_searcher(collection, model), host=host, port=port)

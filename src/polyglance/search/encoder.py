@@ -1,8 +1,9 @@
-"""What searching asks of a model; :class:`polyglance.Retriever` is one."""
+"""What searching asks of a model, and any model that answers: with torch, or without."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -45,3 +46,21 @@ class Encoder(Model, Protocol):
         self, texts: Sequence[str], *, language: str | Sequence[str] | None = None
     ) -> NDArray[np.float32]:
         """(n) texts → (n, dimension), unit rows."""
+
+
+def load_encoder(path_or_name: str | Path) -> Encoder:
+    """An export by its folder, and any other model as :meth:`polyglance.Retriever.load` does it.
+
+    Raises:
+        ModelError: there is no such model, or it is damaged.
+        WeightsError: a pretrained tower that it needs has not been fetched yet.
+    """
+    from polyglance.onnx.description import is_export
+
+    if is_export(Path(path_or_name)):
+        from polyglance.onnx.encoder import OnnxEncoder
+
+        return OnnxEncoder(Path(path_or_name))
+    from polyglance.retriever import Retriever
+
+    return Retriever.load(path_or_name)

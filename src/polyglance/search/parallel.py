@@ -9,7 +9,6 @@ split pass encoded 12, and two threads with a batch each 40.
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from itertools import islice
 from typing import TypeVar
 
 from polyglance.data.ahead import ordered_ahead
+from polyglance.processors import processors
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -50,11 +50,9 @@ def batched(items: Iterable[Item], size: int) -> Iterator[Sequence[Item]]:
 
 
 def _cores() -> int:
-    """How many cores this process may use: fewer than there are, in a container."""
+    """How many to use: as many as torch does, where it is there."""
     torch = sys.modules.get("torch")
-    if torch is not None:
-        return int(torch.get_num_threads())
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return processors() if torch is None else int(torch.get_num_threads())
 
 
 @contextmanager

@@ -21,6 +21,11 @@ def load_model(folder: Path) -> Checkpoint:
         WeightsError: a pretrained tower that a checkpoint names has not been fetched.
     """
     folder = _inner(Path(folder))
+    if (folder / "onnx.json").is_file():
+        raise ModelError(
+            f"{folder} is an export: it indexes and searches, and does nothing else; take the "
+            "model that it was made from"
+        )
     if read_modules(folder):
         raise ModelError(
             f"{folder} is a model of sentence-transformers that reads texts alone; if it was "

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from torch import Tensor
-
-from polyglance.data.text import normalise_text
 from polyglance.errors import ModelError
+from polyglance.text.cleaning import Cleaning, clean
 from polyglance.text.hub import cannot_load
 
 if TYPE_CHECKING:
+    from torch import Tensor
     from transformers import PreTrainedTokenizerBase
 
 
@@ -39,7 +38,13 @@ class HubTokenizer:
         max_length: tokens of a text, with those around it; the rest is not read.
         pads_fully: to ``max_length``, not to the longest text of a batch.
         has_mask: whether the model is told which tokens are padding.
-        clean: what is done to a text before.
+        cleaning: what is done to a text before; see :func:`~polyglance.text.cleaning.clean`.
+
+    Attributes:
+        max_length: as given; so are all that follow.
+        pads_fully: see above.
+        has_mask: see above.
+        cleaning: see above.
     """
 
     def __init__(
@@ -49,13 +54,13 @@ class HubTokenizer:
         max_length: int,
         pads_fully: bool,
         has_mask: bool,
-        clean: Callable[[str], str] = str,
+        cleaning: Cleaning = "nothing",
     ) -> None:
         self.max_length = max_length
+        self.pads_fully = pads_fully
+        self.has_mask = has_mask
+        self.cleaning = cleaning
         self._tokenizer = tokenizer
-        self._padding = "max_length" if pads_fully else "longest"
-        self._has_mask = has_mask
-        self._clean = clean
         self._lock = Lock()  # cutting and padding are states of the tokenizer, which threads share
 
     def __len__(self) -> int:
@@ -66,20 +71,39 @@ class HubTokenizer:
         """``input_ids`` and perhaps ``attention_mask``, int64 (texts, length)."""
         with self._lock:
             encoded = self._tokenizer(
-                [self._clean(_readable(text)) for text in texts],
-                padding=self._padding,
+                [clean(text, self.cleaning) for text in texts],
+                padding="max_length" if self.pads_fully else "longest",
                 truncation=True,
                 max_length=self.max_length,
                 split_special_tokens=True,
-                return_attention_mask=self._has_mask,
+                return_attention_mask=self.has_mask,
                 return_tensors="pt",
             )
-        names = ("input_ids", "attention_mask") if self._has_mask else ("input_ids",)
+        names = ("input_ids", "attention_mask") if self.has_mask else ("input_ids",)
         return {name: encoded[name] for name in names}
 
     def save(self, folder: Path) -> None:
         """Its own files, for :func:`load_hub_tokenizer`."""
         self._tokenizer.save_pretrained(folder)
+
+    @property
+    def padding(self) -> tuple[int, Literal["left", "right"]]:
+        """The id that texts are padded with, and the side."""
+        left = self._tokenizer.padding_side == "left"
+        return int(self._tokenizer.pad_token_id), "left" if left else "right"
+
+    def save_fast(self, path: Path) -> None:
+        """As the file ``tokenizer.json`` of the tokenizers library, which does without Python.
+
+        Raises:
+            ModelError: its rules are Python.
+        """
+        if not getattr(self._tokenizer, "is_fast", False):
+            raise ModelError(
+                f"{type(self._tokenizer).__name__} cannot run without transformers; a model with a "
+                "fast tokenizer is needed"
+            )
+        self._tokenizer.backend_tokenizer.save(str(path))
 
 
 def load_hub_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
@@ -103,8 +127,3 @@ def load_hub_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     except (OSError, ValueError, ImportError, KeyError) as error:
         raise cannot_load("tokenizer", folder, error, local_files_only=True) from None
     return tokenizer
-
-
-def _readable(text: str) -> str:
-    """NFC, and question marks for the lone surrogates that UTF-8 cannot hold."""
-    return normalise_text(text.encode("utf-8", "replace").decode("utf-8"))

@@ -11,15 +11,16 @@ its own text, make up for the lost batching.
 
 from __future__ import annotations
 
-import os
 import threading
 import unicodedata
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from polyglance.data.text import normalise_text
+from polyglance.processors import processors
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,7 +42,7 @@ class SentenceEncoder:
 
     def __init__(self, *, folder: Path, threads: int | None = None) -> None:
         self.folder = folder
-        self.threads = threads or _processors()
+        self.threads = threads or processors()
         self._session: Any = None
         self._opening = threading.Lock()
 
@@ -102,15 +103,8 @@ def clean(text: str) -> str:
     return "".join(" " if unicodedata.category(char) == "Cc" else char for char in normal).strip()
 
 
-def _processors() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def _session(folder: Path) -> Any:
     import onnxruntime
-    from onnxruntime_extensions import get_library_path
 
     from polyglance.weights.sentence import MODEL
 
@@ -118,7 +112,19 @@ def _session(folder: Path) -> Any:
     options.intra_op_num_threads = 1  # the parallelism is over texts
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
-    options.register_custom_ops_library(get_library_path())
+    options.register_custom_ops_library(_operators())
     return onnxruntime.InferenceSession(
         str(folder / MODEL), sess_options=options, providers=["CPUExecutionProvider"]
     )
+
+
+def _operators() -> str:
+    """The library with the tokenizer's operators.
+
+    It is found without importing its package, which imports transformers, and torch with it, where
+    these are installed.
+    """
+    package = find_spec("onnxruntime_extensions")
+    places = [] if package is None else package.submodule_search_locations or []
+    libraries = [path for place in places for path in Path(place).glob("_extensions_pydll.*")]
+    return str(next(path for path in libraries if path.suffix in {".so", ".pyd", ".dylib"}))

@@ -130,12 +130,8 @@ def _assembled(
             max_length=config.max_length,
             pads_fully=False,
             has_mask=True,
-            clean=_lowered if text.lowercase else str.strip,
+            cleaning="strip and lower" if text.lowercase else "strip",
         ),
         processor=built_processor(config.preprocessing),
         config=config,
     )
-
-
-def _lowered(text: str) -> str:
-    return text.strip().lower()

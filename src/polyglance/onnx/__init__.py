@@ -1,0 +1,1 @@
+"""Models as ONNX graphs: made with torch, searched with ONNX Runtime alone."""

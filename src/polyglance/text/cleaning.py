@@ -1,0 +1,27 @@
+"""What is done to a text before a tokenizer of transformers gets it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+from polyglance.data.text import normalise_text
+
+Cleaning = Literal["nothing", "strip", "strip and lower"]
+
+_CLEANING: dict[Cleaning, Callable[[str], str]] = {
+    "nothing": str,
+    "strip": str.strip,
+    "strip and lower": lambda text: text.strip().lower(),
+}
+
+
+def clean(text: str, cleaning: Cleaning) -> str:
+    """NFC, question marks for the lone surrogates that UTF-8 cannot hold, then as a model wants it.
+
+    Args:
+        text: of a caption or a query.
+        cleaning: ``nothing``, or what sentence-transformers does before the tokenizer.
+    """
+    valid = text.encode("utf-8", "replace").decode("utf-8")
+    return _CLEANING[cleaning](normalise_text(valid))
