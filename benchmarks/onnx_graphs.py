@@ -4,8 +4,8 @@ Run: ``python benchmarks/onnx_graphs.py MANIFEST [--model mini] [--pictures 300]
 
 Exports the model in float32 and in int8, whose ranges come from pictures that are not measured on.
 Then, in turns: a new process until its first embedding of a query; queries one by one; pictures in
-batches of 16, on one thread. Last, text→image recall@1 and @10 over the manifest's pictures, with every
-caption of every language of the model's that has any.
+batches of 16, on one thread. Last, text→image recall@1 and @10 over the manifest's pictures, with
+every caption of every language of the model's that has any.
 """
 
 from __future__ import annotations
