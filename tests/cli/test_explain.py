@@ -53,7 +53,7 @@ def test_the_map_is_drawn_and_told(photo: Path, suffix: str) -> None:
 
 
 def test_a_language_not_given_or_not_known_is_said(photo: Path) -> None:
-    assert "language: und (not given; --language sets it)" in run(str(photo), "blue", "-o", "m.png")
+    assert "language: und (not given); --language sets it" in run(str(photo), "blue", "-o", "m.png")
     assert "not trained on sw" in run(str(photo), "blue", "--language", "sw", "-o", "m.png")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -72,9 +73,39 @@ def test_search_lines_say_the_language(photos: Path) -> None:
     run("index", "photos", "-c", "c")
     result = CliRunner().invoke(app, ["search", "rot", "-c", "c"])
     assert result.stdout.splitlines()[0].split() == ["1.000", str(photos / "red.png")]
-    assert "language: und (not given; --language sets it)" in result.stderr
+    assert "language: und (not given); --language sets it" in result.stderr
     result = CliRunner().invoke(app, ["search", "rot", "-c", "c", "--language", "sw"])
     assert "not trained on sw" in result.stderr
+
+
+def test_a_language_that_is_not_given_is_guessed_and_told(photos: Path) -> None:
+    run("index", "photos", "-c", "c")
+    result = CliRunner().invoke(app, ["search", "ein rotes Bild", "-c", "c"])
+    assert re.search(r"language: de \(guessed, 9\d %\); --language sets it", result.stderr)
+    hits = json.loads(run("search", "ein rotes Bild", "-c", "c", "--json"))
+    assert {hit["language"] for hit in hits} == {"de"}
+    result = CliRunner().invoke(app, ["search", "ein rotes Bild", "-c", "c", "--language", "cs"])
+    assert "language: cs\n" in result.stderr
+    several = ["search", "ein rotes Bild", "--text", "une fleur bleue", "--minus", "un@fr"]
+    result = CliRunner().invoke(app, [*several, "-c", "c"])
+    assert re.search(r"language: de \(guessed.*\), fr \(guessed.*\), fr; --", result.stderr)
+
+
+def test_hybrid_search_tells_the_ranks(photos: Path) -> None:
+    lines = [{"image": "photos/red.png", "captions": {"de": ["Mohn im Feld"]}}]
+    lines += [{"image": "photos/blue.png", "captions": {"de": ["Meer"]}}]
+    manifest = photos.parent / "m.jsonl"
+    manifest.write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
+    run("index", str(manifest), "-c", "c", "--model", "colours")
+    asked = ["search", "blauer Mohn", "-c", "c", "--hybrid", "--language", "de"]
+    assert run(*asked).splitlines()[0].endswith("red.png  (vectors 2, captions 1)")
+    assert run(*asked).splitlines()[1].endswith("blue.png  (vectors 1)")
+    hits = json.loads(run(*asked, "--json"))
+    assert [(hit["vector_rank"], hit["text_rank"]) for hit in hits] == [(2, 1), (1, None)]
+    assert "vector_rank" not in json.loads(run(*asked[:4], "--json"))[0]
+    run("index", "photos", "-c", "plain", "--model", "colours")
+    with pytest.raises(QueryError, match="no picture in plain has a caption"):
+        run("search", "Mohn", "-c", "plain", "--hybrid")
 
 
 def test_search_by_image(photos: Path, tmp_path: Path) -> None:

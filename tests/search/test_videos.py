@@ -208,9 +208,9 @@ def test_videos_of_a_manifest_have_captions(folder: Path) -> None:
 
 
 def as_format_1(collection: Path) -> None:
-    """Make a collection what it was before videos: two columns fewer."""
+    """Make a collection what it was before videos: three columns fewer."""
     table = connect(collection).open_table(PICTURES)
-    table.drop_columns(["file", "moment"])
+    table.drop_columns(["file", "moment", "words"])
     path = collection / INFO_FILE
     path.write_text(json.dumps({**json.loads(path.read_text()), "format": 1}))
 
@@ -225,7 +225,7 @@ def test_a_collection_from_before_videos_opens_and_goes_on(folder: Path) -> None
 
     after = {row["id"]: row for row in opened(folder).pictures.to_arrow().to_pylist()}
     assert after == before
-    assert json.loads((folder.parent / "collection" / INFO_FILE).read_text())["format"] == 2
+    assert json.loads((folder.parent / "collection" / INFO_FILE).read_text())["format"] == 3
     assert search(folder, "green", top=1)[0].name == "b.png"
 
     as_format_1(folder.parent / "collection")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from PIL import Image
 
+from polyglance.search.collection import Collection
+from polyglance.search.indexer import index
 from polyglance.serve.app import create_app
 from polyglance.serve.protection import MAX_BODY_BYTES
 from support.colours import ColourEncoder, picture
@@ -43,7 +46,54 @@ def test_scores_fall(client: TestClient) -> None:
 
 
 def test_language_not_given_is_said(client: TestClient) -> None:
-    assert client.get("/api/v1/search?q=rot").json()["language"] == "und"
+    answer = client.get("/api/v1/search?q=rot").json()
+    assert (answer["language"], answer["guesses"]) == ("und", [None])
+
+
+def test_language_not_given_is_guessed_and_reaches_the_model(
+    client: TestClient, encoder: ColourEncoder
+) -> None:
+    answer = client.get("/api/v1/search?q=ein rotes Bild").json()
+    [guess] = answer["guesses"]
+    assert answer["language"] == guess["language"] == "de"
+    assert guess["used"]
+    assert guess["probability"] > 0.9
+    terms = [{"text": "ein rotes Bild"}, {"text": "赤", "language": "zh"}, {"text": "red"}]
+    answer = client.post("/api/v1/search", json={"terms": terms}).json()
+    assert answer["languages"] == ["de", "zh", "und"]
+    assert answer["guesses"][1] is None
+    assert (answer["guesses"][2]["language"], answer["guesses"][2]["used"]) == ("en", False)
+    assert encoder.texts_seen == [
+        ("ein rotes Bild", "de"),
+        ("ein rotes Bild", "de"),
+        ("赤", "zh"),
+        ("red", None),
+    ]
+
+
+def test_hybrid_search_tells_the_ranks(photos: Path, encoder: ColourEncoder) -> None:
+    manifest = photos / "m.jsonl"
+    lines = [
+        {"image": f"{colour}/{colour}.png", "captions": {"de": [caption]}}
+        for colour, caption in {"red": "Mohn im Feld", "blue": "Meer"}.items()
+    ]
+    manifest.write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
+    index(manifest, photos.parent / "captioned", encoder=encoder)
+    app = create_app(Collection.open(photos.parent / "captioned"), encoder)
+    client = TestClient(app, base_url="http://127.0.0.1:8000")
+    asked = client.get("/api/v1/search?q=blauer Mohn&language=de&hybrid=true").json()
+    ranks = [(hit["path"], hit["vector_rank"], hit["text_rank"]) for hit in asked["hits"]]
+    assert ranks == [("red/red.png", 2, 1), ("blue/blue.png", 1, None)]
+    question = {"terms": [{"text": "blauer Mohn", "language": "de"}], "hybrid": True}
+    assert client.post("/api/v1/search", json=question).json()["hits"] == asked["hits"]
+    best_by_vectors = best(client.get("/api/v1/search?q=blauer Mohn"))
+    assert (best_by_vectors["path"], best_by_vectors["vector_rank"]) == ("blue/blue.png", None)
+
+
+def test_hybrid_search_without_captions_is_refused(client: TestClient) -> None:
+    answer = client.get("/api/v1/search?q=rot&hybrid=true")
+    assert answer.status_code == 400
+    assert "has a caption" in answer.json()["detail"]
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 from pathlib import Path
@@ -19,8 +20,8 @@ from support.colours import ColourEncoder, picture
 HTMX = {"hx-request": "true"}
 
 
-def names(html: str) -> list[str]:
-    return re.findall(r'<bdi class="name">(.*?)</bdi>', html)
+def names(page: str) -> list[str]:
+    return re.findall(r'<bdi class="name">(.*?)</bdi>', page)
 
 
 def test_start_shows_the_collection(client: TestClient) -> None:
@@ -48,7 +49,22 @@ def test_htmx_gets_the_results_alone(client: TestClient) -> None:
 
 
 def test_language_that_was_not_given_is_said(client: TestClient) -> None:
-    assert "language not given" in client.get("/?q=rot").text
+    assert ">language not given<" in client.get("/?q=rot").text
+    page = client.get("/?q=red").text
+    assert 'language not given, perhaps <bdi lang="en">English</bdi>' in page
+
+
+def test_language_that_was_not_given_is_guessed_and_reaches_the_model(
+    client: TestClient, encoder: ColourEncoder
+) -> None:
+    page = client.get("/?q=ein+rotes+Bild").text
+    assert 'searched as <bdi lang="de">Deutsch</bdi> (de, guessed)' in page
+    assert encoder.texts_seen == [("ein rotes Bild", "de")]
+    (why, *_) = re.findall(r'href="(/why/[^"]*)"', page)
+    assert "language=de" in why
+    assert "(de)" in client.get(html.unescape(why)).text
+    without = html.unescape(why).replace("&language=de", "")
+    assert "(de, guessed)" in client.get(without).text
 
 
 def test_norwegian_survives(client: TestClient, encoder: ColourEncoder) -> None:

@@ -31,6 +31,7 @@ def explain(
     matches, which the score tells.
     """
     _check_output(image, output)
+    from polyglance.cli.search import spoken
     from polyglance.search.query import Query, language_warning
     from polyglance.search.terms import NOT_GIVEN
 
@@ -43,13 +44,13 @@ def explain(
     picture = open_picture(image, target_size=LONGEST_SIDE)
     picture.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
     retriever = Retriever.load(model)
+    asked = asked.understood(retriever.languages)
     tag = None if asked.language == NOT_GIVEN else asked.language
     found = retriever.explain(picture, asked.text or "", language=tag)
     with replaced_when_complete(output) as temporary:
         found.overlay(picture).save(temporary, FORMATS[output.suffix.lower()])
-    note = "" if tag else " (not given; --language sets it)"
     peak = found.peak
-    typer.echo(f"language: {found.language}{note}")
+    typer.echo(f"language: {spoken(asked)}")
     if warning := language_warning(found.language, retriever.languages):
         typer.echo(warning)
     typer.echo(f"score: {found.score:.3f}")

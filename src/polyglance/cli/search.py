@@ -63,6 +63,12 @@ def search(
     as_json: Annotated[
         bool, typer.Option("--json", help="Print a JSON list of hits instead of lines.")
     ] = False,
+    hybrid: Annotated[
+        bool,
+        typer.Option(
+            "--hybrid", help="Look for the words in the captions as well, and join both rankings."
+        ),
+    ] = False,
     rerank: Annotated[
         str | None,
         typer.Option(
@@ -85,6 +91,8 @@ def search(
     caption: Caption = None,
 ) -> None:
     """Find pictures in a collection, best first, each with its score (cosine).
+
+    With --hybrid, best first is by its ranks by vectors and by captions, which are told.
 
     Several texts and pictures are one query: the weighted sum of their embeddings, brought to unit
     length. Of a video, the moment that matches best is told.
@@ -111,21 +119,16 @@ def search(
         caption=caption,
     )
     if rerank is not None:
+        _check_reranking(asked, rerank_weight)  # before models are loaded
+    searcher = open_searcher(collection, model)
+    asked = searcher.understand(asked)
+    if rerank is not None:
         found = _search_and_rerank(
-            collection,
-            model,
-            asked,
-            filters,
-            top,
-            offset,
-            rerank,
-            rerank_top,
-            rerank_weight,
+            searcher, asked, filters, top, offset, hybrid, rerank, rerank_top, rerank_weight
         )
         _print_json(_reranked_json(found, asked)) if as_json else _print_reranked(found, offset)
         return
-    searcher = open_searcher(collection, model)
-    hits = searcher.search(asked, top=top, offset=offset, filters=filters)
+    hits = searcher.search(asked, top=top, offset=offset, filters=filters, hybrid=hybrid)
     if not hits:
         _print_nothing(searcher, filters)
     if as_json:
@@ -136,30 +139,35 @@ def search(
         typer.echo(_line(hit))
 
 
+def _check_reranking(asked: Query, weight: float) -> None:
+    from math import isfinite
+
+    from polyglance.errors import ConfigError
+    from polyglance.search.reranking import require_words
+
+    require_words(asked)
+    if not isfinite(weight):
+        raise ConfigError(f"--rerank-weight {weight}: give a number, such as 0.5")
+
+
 def _search_and_rerank(
-    collection: Path,
-    model: str | None,
+    searcher: Searcher,
     asked: Query,
     filters: Filters,
     top: int,
     offset: int,
-    judge: str,
+    hybrid: bool,
+    model: str,
     rerank_top: int,
     weight: float,
 ) -> list[RerankedHit]:
     """Hits; what is known of the language, and pictures that are gone, are said at once."""
-    from math import isfinite
-
-    from polyglance.errors import ConfigError
     from polyglance.reranker import Reranker
     from polyglance.search.query import language_warning
-    from polyglance.search.reranking import require_words, search_and_rerank
+    from polyglance.search.reranking import search_and_rerank
     from polyglance.search.schema import readable
 
-    require_words(asked)  # before models are loaded
-    if not isfinite(weight):
-        raise ConfigError(f"--rerank-weight {weight}: give a number, such as 0.5")
-    searcher, reranker = open_searcher(collection, model), Reranker.load(judge)
+    reranker = Reranker.load(model)
     hits, gone = search_and_rerank(
         searcher,
         reranker,
@@ -169,12 +177,13 @@ def _search_and_rerank(
         weight=weight,
         filters=filters,
         offset=offset,
+        hybrid=hybrid,
     )
     if not hits and not gone:
         _print_nothing(searcher, filters)
     _print_languages(asked, searcher.encoder.languages)
     if warning := language_warning(asked.language, reranker.encoder.languages):
-        typer.echo(f"{judge}: {warning}", err=True)
+        typer.echo(f"{model}: {warning}", err=True)
     for path, reason in gone:
         typer.echo(f"skipped {readable(str(path))}: {reason}", err=True)
     return hits
@@ -199,7 +208,10 @@ def _as_json(hit: Hit, query: Query) -> dict[str, object]:
         language = {"languages": query.languages} if several else {"language": query.languages[0]}
     path = readable(str(hit.path))
     moment = {} if hit.moment is None else {"moment": round(hit.moment, 3)}
-    return {"path": path, "score": round(hit.score, 6), "id": hit.id, **moment, **language}
+    ranks: dict[str, object] = {}
+    if hit.found_by is not None:
+        ranks = {"vector_rank": hit.found_by.vector, "text_rank": hit.found_by.text}
+    return {"path": path, "score": round(hit.score, 6), "id": hit.id, **ranks, **moment, **language}
 
 
 def _reranked_json(hits: list[RerankedHit], query: Query) -> list[dict[str, object]]:
@@ -237,19 +249,27 @@ def _print_json(hits: list[dict[str, object]]) -> None:
 def _print_languages(query: Query, known: tuple[str, ...]) -> None:
     """The languages that reached the model, and whether it knows them."""
     from polyglance.search.query import language_warning
-    from polyglance.search.terms import NOT_GIVEN
 
-    if not query.languages:
+    if not query.texts:
         return
-    note = " (not given; --language sets it)" if NOT_GIVEN in query.languages else ""
-    typer.echo(f"language: {', '.join(query.languages)}{note}", err=True)
+    typer.echo(f"language: {spoken(query)}", err=True)
     for language in dict.fromkeys(query.languages):
         if warning := language_warning(language, known):
             typer.echo(warning, err=True)
+
+
+def spoken(query: Query) -> str:
+    """The languages of a query's texts, and how to set those that were not given."""
+    from polyglance.search.terms import NOT_GIVEN
+
+    told = ", ".join(term.spoken for term in query.texts)
+    is_open = any(term.guess or term.language == NOT_GIVEN for term in query.texts)
+    return f"{told}; --language sets it" if is_open else told
 
 
 def _line(hit: Hit) -> str:
     from polyglance.search.schema import readable
 
     moment = "" if hit.clock is None else f"  at {hit.clock}"
-    return f"{hit.score:6.3f}  {readable(str(hit.path))}{moment}"
+    ranks = "" if hit.found_by is None else f"  ({hit.found_by})"
+    return f"{hit.score:6.3f}  {readable(str(hit.path))}{moment}{ranks}"

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from polyglance.errors import CollectionError
 from polyglance.search.lance import REBUILD, connect, reading
-from polyglance.search.migration import add_moments
+from polyglance.search.migration import add_moments, add_words
 from polyglance.search.schema import (
     INFO_FILE,
     PICTURES,
@@ -32,12 +32,15 @@ from polyglance.search.schema import (
 if TYPE_CHECKING:
     import pyarrow as pa
 
-FORMAT = 2
+FORMAT = 3
 IDS_PER_FILTER = 1000
 FIRST_OF_A_FILE = "id = file"  # a picture, or the first row of a video
 
 # From a format to the next one: changes the tables, writes the new description and returns it.
-MIGRATIONS: Mapping[int, Callable[[Path, dict[str, Any]], dict[str, Any]]] = {1: add_moments}
+MIGRATIONS: Mapping[int, Callable[[Path, dict[str, Any]], dict[str, Any]]] = {
+    1: add_moments,
+    2: add_words,
+}
 
 
 class CollectionInfo(BaseModel):

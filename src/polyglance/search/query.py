@@ -14,9 +14,11 @@ import numpy as np
 
 from polyglance.data.language import primary_language
 from polyglance.errors import QueryError
+from polyglance.search.caption_words import words_of_text
 from polyglance.search.collection import Collection
 from polyglance.search.encoder import Encoder
 from polyglance.search.filters import EVERYTHING, Filters
+from polyglance.search.hybrid import DEPTH, FoundBy, fused_page, rank_both_ways
 from polyglance.search.nearest import Neighbour, Neighbours
 from polyglance.search.schema import Captions, stored_path
 from polyglance.search.terms import EMPTY, MAX_TERMS, NOT_GIVEN, Term
@@ -82,18 +84,46 @@ class Query:
 
     @property
     def language(self) -> str:
-        """The tag of that text; ``und`` where it was not given, or there is none."""
+        """The tag of that text; ``und`` where it is not known, or there is none."""
         return self._wanted.language if self._wanted.text is not None else NOT_GIVEN
 
     @property
     def languages(self) -> tuple[str, ...]:
         """The tag of every text, in their order."""
-        return tuple(term.language for term in self.terms if term.text is not None)
+        return tuple(term.language for term in self.texts)
+
+    @property
+    def texts(self) -> tuple[Term, ...]:
+        """The parts that are texts, in their order."""
+        return tuple(term for term in self.terms if term.text is not None)
+
+    def understood(self, expected: Sequence[str]) -> Query:
+        """The query with guesses of the languages that were not given.
+
+        Args:
+            expected: tags of the languages that texts are likely to be in.
+        """
+        return Query(tuple(term.understood(expected) for term in self.terms))
 
     @property
     def only_words(self) -> bool:
         """Whether the query is one text, wanted, and nothing else."""
         return len(self.terms) == 1 and self.text is not None
+
+    def wanted_texts(self) -> list[str]:
+        """The texts that are to be looked for in captions, whatever their weights.
+
+        Raises:
+            QueryError: there is none, or there is one with a minus.
+        """
+        if any(term.weight < 0 for term in self.texts):
+            raise QueryError(
+                "words with a minus cannot be taken out of captions: leave them out, or search "
+                "without hybrid"
+            )
+        if not self.texts:
+            raise QueryError("there are no words to look for in captions: search without hybrid")
+        return [term.text or "" for term in self.texts]
 
     @property
     def _wanted(self) -> Term:
@@ -122,6 +152,7 @@ class Hit:
         content: hex digest of the file.
         captions: language tag → captions, where the pictures came from a manifest.
         moment: of the best frame, in seconds from the video's start; ``None`` for a picture.
+        found_by: its ranks by vectors and by words, where both were asked.
     """
 
     id: str
@@ -134,6 +165,7 @@ class Hit:
     content: str
     captions: Captions = field(default_factory=dict)
     moment: float | None = None
+    found_by: FoundBy | None = None
 
     @property
     def clock(self) -> str | None:
@@ -165,10 +197,24 @@ class Searcher:
         """Do once what the first question would otherwise wait for."""
         size = self.encoder.preprocessing.size
         self.encoder.encode_pixels(np.zeros((1, 3, size, size), dtype=np.uint8))
-        self.search(Query.of("warm up"), top=1)
+        self.search(self.understand(Query.of("warm up")), top=1)
+
+    def understand(self, query: Query) -> Query:
+        """The query with the languages that were not given guessed, those of the model first.
+
+        What is certain is given to the model; of the rest it is told, as without a guess, that the
+        language is not known. See :mod:`polyglance.text.language_guess`.
+        """
+        return query.understood(self.encoder.languages)
 
     def search(
-        self, query: Query, *, top: int = 10, offset: int = 0, filters: Filters = EVERYTHING
+        self,
+        query: Query,
+        *,
+        top: int = 10,
+        offset: int = 0,
+        filters: Filters = EVERYTHING,
+        hybrid: bool = False,
     ) -> list[Hit]:
         """The ``top`` best pictures and videos, best first; a video with its best moment.
 
@@ -178,12 +224,17 @@ class Searcher:
             offset: how many are left out before them. Equal scores are in the order of ids, so
                 that no picture is on two pages, or on none, while the collection stays as it is.
             filters: which pictures are compared with the query at all.
+            hybrid: rank by the words of captions as well, see :mod:`polyglance.search.hybrid`;
+                the score stays the cosine, and is not what the hits are ordered by.
 
         Raises:
-            QueryError: ``top`` or ``offset`` is out of range.
+            QueryError: ``top`` or ``offset`` is out of range; or ``hybrid`` is asked for with a
+                query whose words cannot be looked for, or of a collection without captions.
             PictureError: the query's picture cannot be read.
         """
         _check_page(top, offset)
+        if hybrid:
+            return self._hybrid_hits(query, top, offset, filters)
         return self._hits(self.embed(query), offset + top, filters)[offset:]
 
     def matching(self, filters: Filters = EVERYTHING) -> int:
@@ -299,7 +350,19 @@ class Searcher:
         found = self.neighbours.nearest(vector, top=top, where=filters.expression())
         return [self._hit(each) for each in found]
 
-    def _hit(self, neighbour: Neighbour) -> Hit:
+    def _hybrid_hits(self, query: Query, top: int, offset: int, filters: Filters) -> list[Hit]:
+        if offset + top > DEPTH + 1:  # one more tells whether there are more
+            raise QueryError(
+                f"a hybrid search ends with the {DEPTH}th result: lower the offset, or search "
+                f"without hybrid"
+            )
+        words = " ".join(map(words_of_text, query.wanted_texts()))
+        vector, where = self.embed(query), filters.expression()
+        rankings = rank_both_ways(self.neighbours, vector, words, where=where)
+        page = fused_page(self.collection, vector, rankings, top=top, offset=offset)
+        return [self._hit(neighbour, found_by) for neighbour, found_by in page]
+
+    def _hit(self, neighbour: Neighbour, found_by: FoundBy | None = None) -> Hit:
         row: dict[str, Any] = neighbour.row
         return Hit(
             id=row["id"],
@@ -312,6 +375,7 @@ class Searcher:
             content=row["content"],
             captions=json.loads(row["captions"]) if row["captions"] else {},
             moment=row["moment"],
+            found_by=found_by,
         )
 
 

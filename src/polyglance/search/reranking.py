@@ -34,7 +34,7 @@ class RerankedHit:
 
     Attributes:
         hit: with the score of the model that filled the collection.
-        rank: that it had by that score, from 1.
+        rank: that it had in the first order, from 1.
         score: that it was ordered by, the second model's + weight · the first's; ``None`` where
             the picture stood too far behind to be looked at.
     """
@@ -66,6 +66,7 @@ def search_and_rerank(
     weight: float = 0.0,
     filters: Filters = EVERYTHING,
     offset: int = 0,
+    hybrid: bool = False,
 ) -> RerankedHits:
     """The ``top`` best pictures: the first ``rerank_top`` of the collection in a second order.
 
@@ -78,6 +79,7 @@ def search_and_rerank(
         weight: of the first model's scores, which are added to the second's.
         filters: which pictures are searched at all.
         offset: how many hits, in the second order, are left out before them.
+        hybrid: as of :meth:`Searcher.search`, for the first order.
 
     Raises:
         QueryError: the query is more than one text, or a number is out of range.
@@ -89,7 +91,9 @@ def search_and_rerank(
         raise QueryError(f"with reranking the last result is the {MAX_TOP}th: lower the offset")
     if not 1 <= rerank_top <= MAX_TOP:
         raise QueryError(f"the number of reranked results must be between 1 and {MAX_TOP}")
-    found = searcher.search(query, top=max(offset + top, rerank_top), filters=filters)
+    found = searcher.search(
+        query, top=max(offset + top, rerank_top), filters=filters, hybrid=hybrid
+    )
     ranked = list(enumerate(found, start=1))
     images, kept, gone = _read(reranker, found[:rerank_top])
     language = None if query.language == NOT_GIVEN else query.language

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from polyglance.search.caption_words import words_of_captions
+
 if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
@@ -89,7 +91,10 @@ def captions_json(captions: Captions | None) -> str | None:
 
 
 def pictures_schema(dimension: int) -> pa.Schema:
-    """Columns of the table ``pictures``; ``path_bytes`` only where ``path`` is not UTF-8."""
+    """Columns of the table ``pictures``; ``path_bytes`` only where ``path`` is not UTF-8.
+
+    ``words`` are those of the captions, once a file: in a picture's row, or a video's first.
+    """
     import pyarrow as pa
 
     return pa.schema(
@@ -107,6 +112,7 @@ def pictures_schema(dimension: int) -> pa.Schema:
             pa.field("embedding", pa.list_(pa.float32(), dimension), nullable=False),
             pa.field("file", pa.string(), nullable=False),
             pa.field("moment", pa.float64()),
+            pa.field("words", pa.string()),
         ]
     )
 
@@ -146,6 +152,7 @@ def pictures_table(rows: Sequence[Stored], dimension: int) -> pa.Table:
         "embedding": pa.FixedSizeListArray.from_arrays(pa.array(matrix.reshape(-1)), dimension),
         "file": [picture_id(row.path) for row in rows],
         "moment": [row.moment for row in rows],
+        "words": [words_of_captions(row.captions) if row.frame == 0 else None for row in rows],
     }
     return pa.table(columns, schema=pictures_schema(dimension))
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from math import isfinite
 from pathlib import Path
 
 from polyglance.data.language import is_language_tag
 from polyglance.data.text import normalise_text
 from polyglance.errors import QueryError
+from polyglance.text.language_guess import Guess, guess_language
 
 NOT_GIVEN = "und"  # BCP-47 for an undetermined language
 MAX_CHARACTERS = 2000
@@ -24,10 +26,11 @@ class Term:
 
     Attributes:
         text: in NFC, or ``None``.
-        language: BCP-47 tag of the text; ``und`` where it was not given.
+        language: BCP-47 tag of the text; ``und`` where it was not given and not guessed.
         image: a picture file by path or content, or ``None``.
         picture: the id of a picture of the collection, or ``None``.
         weight: of its unit embedding in the sum; below zero, what is like it comes later.
+        guess: of the language, where it was not given; used as ``language`` if it is certain.
     """
 
     text: str | None = None
@@ -35,6 +38,7 @@ class Term:
     image: Path | bytes | None = None
     picture: str | None = None
     weight: float = 1.0
+    guess: Guess | None = None
 
     @classmethod
     def of(
@@ -63,6 +67,28 @@ class Term:
             raise QueryError(f"{tag!r} is not a language tag; use one like de, pt-BR or zh-Hant")
         words = None if text is None else _cleaned(text)
         return cls(text=words, language=tag, image=image, picture=picture, weight=float(weight))
+
+    def understood(self, expected: Sequence[str]) -> Term:
+        """The part with a guess of its language, where it is a text without one.
+
+        Args:
+            expected: tags of the languages that it is likely to be in.
+        """
+        if self.text is None or self.language != NOT_GIVEN:
+            return self
+        guess = guess_language(self.text, expected=expected)
+        language = guess.language if guess is not None and guess.is_certain else NOT_GIVEN
+        return replace(self, language=language, guess=guess)
+
+    @property
+    def spoken(self) -> str:
+        """The language as messages show it: ``de``, ``de (guessed, 97 %)``, ``und (not given)``."""
+        if self.guess is None:
+            return f"{NOT_GIVEN} (not given)" if self.language == NOT_GIVEN else self.language
+        sure = f"{int(100 * self.guess.probability)} %"  # rounded down: 100 % is for no guess
+        if self.guess.is_certain:
+            return f"{self.language} (guessed, {sure})"
+        return f"{self.language} (perhaps {self.guess.language}, {sure})"
 
     def __str__(self) -> str:
         """The part as a message shows it, without its sign: ``0.5 “at night”``."""

@@ -5,21 +5,24 @@ Nothing is ever changed: not the tables, not the description, not a lock.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from polyglance.errors import CollectionError, ModelError, WeightsError
 from polyglance.progress import track
+from polyglance.search.caption_words import words_of_captions
 from polyglance.search.collection import Collection, File, file_of, read_info
 from polyglance.search.digest import digest_of_file
 from polyglance.search.lance import REBUILD, TABLES_FOLDER
 from polyglance.search.presence import Looks, Presence
 from polyglance.search.schema import picture_id, readable
+from polyglance.search.text_index import has_text_index
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -38,6 +41,7 @@ class Kind(StrEnum):
     NOT_UNIT = "not unit"
     TWICE = "twice"
     WRONG_KEY = "wrong key"
+    WORDS = "words"
     GONE = "gone"
     OUT_OF_REACH = "out of reach"
     CHANGED = "changed"
@@ -50,6 +54,7 @@ MEANINGS = {
     Kind.NOT_UNIT: ("embeddings that are not of unit length", REBUILD),
     Kind.TWICE: ("rows of a path that is there already", REBUILD),
     Kind.WRONG_KEY: ("rows with the key of another path", REBUILD),
+    Kind.WORDS: ("rows with other words than their captions", REBUILD),
     Kind.GONE: ("files gone", "'polyglance collection prune' or 'index' forgets them"),
     Kind.OUT_OF_REACH: ("files out of reach", "is a disk not mounted?"),
     Kind.CHANGED: ("files changed since they were indexed", "run 'polyglance index' again"),
@@ -111,6 +116,7 @@ def verify(
     try:
         _require_tables(folder)
         collection = Collection(folder, info)
+        _check_text_index(collection, verdict)
         files = _check_rows(collection, verdict)
         collection.skip_reasons()
     except CollectionError as error:
@@ -144,10 +150,24 @@ def _check_rows(collection: Collection, verdict: Verdict) -> list[File]:
                 verdict.note(Kind.TWICE, row["path"])
             if row["file"] != picture_id(file.path):
                 verdict.note(Kind.WRONG_KEY, row["path"])
+            if row["words"] != _words(row):
+                verdict.note(Kind.WORDS, row["path"])
             if row["id"] == row["file"] and place not in seen:
                 files.append(file)
             seen.add(place)
     return files
+
+
+def _words(row: dict[str, Any]) -> str | None:
+    """What the column ``words`` should hold."""
+    is_first = row["id"] == row["file"]
+    return words_of_captions(json.loads(row["captions"] or "null")) if is_first else None
+
+
+def _check_text_index(collection: Collection, verdict: Verdict) -> None:
+    if not has_text_index(collection.pictures):
+        trouble = f"{collection.folder}: the index of its captions' words is missing; {REBUILD}"
+        verdict.note(Kind.TABLE, trouble)
 
 
 def _matrix(batch: pa.RecordBatch) -> NDArray[np.float32]:

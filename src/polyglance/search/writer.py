@@ -32,6 +32,7 @@ from polyglance.search.schema import (
     skipped_schema,
     skipped_table,
 )
+from polyglance.search.text_index import build_text_index
 from polyglance.search.vector_index import refresh_index
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ class Writer:
             self._committed()
 
     def tidy(self) -> None:
-        """Compact the tables and bring the vector index up to date."""
+        """Compact the tables and bring their indices up to date."""
         if self._commits:
             self._compact()
         with writing(self.collection.folder):
@@ -163,7 +164,7 @@ def _create(folder: Path, *, model: Model, root: Path) -> None:
     """Tables first: the description makes the collection valid and so comes last."""
     database = connect(folder)
     schema = pictures_schema(model.dimension)
-    database.create_table(PICTURES, schema=schema, mode="overwrite")
+    build_text_index(database.create_table(PICTURES, schema=schema, mode="overwrite"))
     database.create_table(SKIPPED, schema=skipped_schema(), mode="overwrite")
     info = CollectionInfo(
         format=FORMAT,

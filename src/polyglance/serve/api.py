@@ -16,9 +16,10 @@ from polyglance.errors import PictureError
 from polyglance.search.filters import Filters
 from polyglance.search.query import MAX_OFFSET, Hit, Query, Searcher
 from polyglance.search.terms import MAX_CHARACTERS
-from polyglance.serve.composed import Question
+from polyglance.serve.composed import HYBRID, Question
 from polyglance.serve.filtering import filters_of_address
 from polyglance.serve.why import Explainer, address_of_words
+from polyglance.text.language_guess import Guess
 
 MAX_TOP = 200
 
@@ -46,6 +47,8 @@ class Picture(BaseModel):
     """A hit. ``path`` is relative to the collection's root; ``score`` is its cosine with the query.
 
     ``moment`` is that of a video's best frame, in seconds from its start, ``null`` of a picture.
+    Of a hybrid search, ``vector_rank`` and ``text_rank`` are the file's ranks by vectors and by the
+    words of captions, ``null`` where it is in one of them alone.
     """
 
     id: str
@@ -55,21 +58,33 @@ class Picture(BaseModel):
     height: int
     taken: datetime | None
     moment: float | None
+    vector_rank: int | None
+    text_rank: int | None
     thumbnail: str
+
+
+class Guessed(BaseModel):
+    """A guess of a text's language, which was not given; ``used`` where it is sure enough."""
+
+    language: str
+    probability: float
+    used: bool
 
 
 class Answer(BaseModel):
     """What a search found, and how it was understood.
 
     ``query`` is the words alone, or the parts with their signs; ``languages`` has the tag of every
-    text in it, ``language`` that of the only one. ``matching`` is how many pictures and videos
-    pass the filters, found or not; ``more`` whether hits come after these, from ``offset`` plus
-    their number on.
+    text in it, ``language`` that of the only one, and ``guesses`` what was guessed where none was
+    given; of a guess that is not used the tag is ``und``. ``matching`` is how many pictures and
+    videos pass the filters, found or not; ``more`` whether hits come after these, from ``offset``
+    plus their number on.
     """
 
     query: str | None
     language: str | None
     languages: list[str]
+    guesses: list[Guessed | None]
     matching: int
     offset: int
     more: bool
@@ -131,6 +146,7 @@ def make_api(searcher: Searcher, explain: Explainer) -> APIRouter:
             query=_described(query),
             language=spoken[0] if len(spoken) == 1 else None,
             languages=list(spoken),
+            guesses=[_guessed(term.guess) for term in query.texts] if query else [],
             matching=searcher.matching(filters),
             offset=offset,
             more=len(hits) > top,
@@ -145,10 +161,11 @@ def make_api(searcher: Searcher, explain: Explainer) -> APIRouter:
         language: Language = None,
         top: Top = 20,
         offset: Offset = 0,
+        hybrid: Annotated[bool, Parameter(description=HYBRID)] = False,
     ) -> Answer:
         """Find pictures by words."""
-        query = Query.of(q, language=language)
-        find = partial(searcher.search, query)
+        query = searcher.understand(Query.of(q, language=language))
+        find = partial(searcher.search, query, hybrid=hybrid)
         return answer(query, filters, find, top=top, offset=offset)
 
     @api.post("/search")
@@ -157,8 +174,8 @@ def make_api(searcher: Searcher, explain: Explainer) -> APIRouter:
 
         The score is the cosine of a picture with the weighted sum of the parts' unit embeddings.
         """
-        query, filters = question.query(), question.filters.checked()
-        find = partial(searcher.search, query)
+        query, filters = searcher.understand(question.query()), question.filters.checked()
+        find = partial(searcher.search, query, hybrid=question.hybrid)
         return answer(query, filters, find, top=question.top, offset=question.offset)
 
     @api.post("/search/image")
@@ -171,7 +188,7 @@ def make_api(searcher: Searcher, explain: Explainer) -> APIRouter:
         offset: Annotated[int, Form(ge=0, le=MAX_OFFSET)] = 0,
     ) -> Answer:
         """Find pictures like an uploaded one, with words besides if there are any."""
-        query = Query.of(q, language=language, image=image.file.read())
+        query = searcher.understand(Query.of(q, language=language, image=image.file.read()))
         find = partial(searcher.search, query)
         return answer(query, filters, find, top=top, offset=offset)
 
@@ -189,7 +206,7 @@ def make_api(searcher: Searcher, explain: Explainer) -> APIRouter:
         hit = searcher.picture(picture_id)
         if hit is None:
             raise HTTPException(404, "there is no such picture in this collection")
-        query = Query.of(q, language=language)
+        query = searcher.understand(Query.of(q, language=language))
         try:
             heat = explain(hit, query).heat
         except PictureError:
@@ -234,6 +251,13 @@ def _described(query: Query | None) -> str | None:
     return query.text if plain else str(query)
 
 
+def _guessed(guess: Guess | None) -> Guessed | None:
+    if guess is None:
+        return None
+    probability = round(guess.probability, 4)
+    return Guessed(language=guess.language, probability=probability, used=guess.is_certain)
+
+
 def _picture(hit: Hit) -> Picture:
     return Picture(
         id=hit.id,
@@ -243,5 +267,7 @@ def _picture(hit: Hit) -> Picture:
         height=hit.height,
         taken=hit.taken,
         moment=hit.moment,
+        vector_rank=None if hit.found_by is None else hit.found_by.vector,
+        text_rank=None if hit.found_by is None else hit.found_by.text,
         thumbnail=thumbnail_address(hit),
     )

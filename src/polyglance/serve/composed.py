@@ -20,6 +20,7 @@ from polyglance.serve.filtering import (
 )
 
 MAX_TOP = 200
+HYBRID = "Look for the words in captions as well, and join both rankings."
 
 EXAMPLE: dict[str, JsonValue] = {
     "terms": [
@@ -79,6 +80,7 @@ class Question(BaseModel):
     offset: Annotated[
         int, Field(ge=0, le=MAX_OFFSET, description="How many are left out before them.")
     ] = 0
+    hybrid: Annotated[bool, Field(description=HYBRID)] = False
 
     def query(self) -> Query:
         """The query.

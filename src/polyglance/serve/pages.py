@@ -22,6 +22,7 @@ from polyglance.serve.filtering import address, typed_in_address, typed_in_form
 from polyglance.serve.fragments import as_fragment, wants_fragment
 from polyglance.serve.languages import native_name
 from polyglance.serve.why import Explainer, address_of_words, make_why
+from polyglance.text.language_guess import Guess
 
 HITS_SHOWN = 60
 SAMPLES_SHOWN = 24
@@ -35,6 +36,7 @@ class View:
         text: in the search box.
         language: chosen beside it; empty where none is.
         spoken: the tag that reached the model; ``None`` where no words were searched.
+        guess: of the language, where none was chosen.
         like: the picture of the collection that others are compared with.
         upload: name of the picture file that others are compared with.
         typed: name → content of the filter fields that are not empty.
@@ -53,6 +55,7 @@ class View:
     text: str = ""
     language: str = ""
     spoken: str | None = None
+    guess: Guess | None = None
     like: Hit | None = None
     upload: str | None = None
     typed: dict[str, str] = field(default_factory=dict)
@@ -165,8 +168,9 @@ def _attempt(searcher: Searcher, view: View, find: Callable[[], None]) -> None:
 
 
 def _find(searcher: Searcher, view: View, *, image: bytes | None) -> None:
-    query = Query.of(view.text, language=view.language, image=image)
+    query = searcher.understand(Query.of(view.text, language=view.language, image=image))
     if query.text is not None:
+        view.guess = query.texts[0].guess
         view.spoken = query.language
         view.words = address_of_words(query) if searcher.explains else ""
         view.warning = searcher.language_warning(query.language)

@@ -81,7 +81,7 @@ def make_why(searcher: Searcher, explain: Explainer, templates: Jinja2Templates)
 
         Filters do nothing here; links lead back to what was searched with them.
         """
-        query = Query.of(q, language=language)
+        query = searcher.understand(Query.of(q, language=language))
         hit = _compared(searcher, picture_id, query)
         heat, problem = None, None
         if shown:
@@ -93,6 +93,7 @@ def make_why(searcher: Searcher, explain: Explainer, templates: Jinja2Templates)
             "hit": hit,
             "text": query.text,
             "spoken": query.language,
+            "guess": query.texts[0].guess,
             "words": address_of_words(query),
             "filters": filters,
             "heat": heat,
@@ -105,7 +106,7 @@ def make_why(searcher: Searcher, explain: Explainer, templates: Jinja2Templates)
     @why.get("/heat/{picture_id}")
     def picture(request: Request, picture_id: str, q: Words, language: str = "") -> Response:
         """The picture with the map over it."""
-        query = Query.of(q, language=language)
+        query = searcher.understand(Query.of(q, language=language))
         hit = _compared(searcher, picture_id, query)
         shown = f"{searcher.encoder.fingerprint} {hit.content} {hit.moment}"
         made_of = f"{shown} {query.language} {query.text}"
