@@ -95,7 +95,7 @@ def written(recipes: Any, folder: Path, *runs: Any) -> str:
     for run in runs:
         kept.add(run)
     page = folder / "results" / "page.md"
-    paper_3.write_page(kept, page, 57)
+    paper_3.write_page(kept, page, 63)
     return page.read_text("utf-8")
 
 
