@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from experiments import Experiment, Setting, main
-from paper_3_findings import ALL, LANGUAGES, POINTED, SHARED
+from paper_3_findings import ALL, LANGUAGES, LONGER, POINTED, SHARED
 from paper_3_page import KEPT, write_page
 
 BASE = Path(__file__).parent / "paper-3.toml"
@@ -27,12 +28,15 @@ SPACES = {
     "BiVec, joined": "bivec-joined/{tag}.vec",
 }
 TRAINED_ON = (("en",), ("en", "fr"), ("en", "fr", "de"), LANGUAGES)
+STEPS = 600  # of paper-3.toml
 MOSAICS = 100  # asked four questions a language each; a minute on one thread
 
 
 def settings(seeds: int) -> list[Setting]:
     """All runs; seeds go round first, so that an interrupted evening has whole tables."""
-    return [setting for seed in range(seeds) for setting in _of_seed(seed)]
+    return [
+        setting for runs in (_of_seed, _longer) for seed in range(seeds) for setting in runs(seed)
+    ]
 
 
 def _of_seed(seed: int) -> Iterator[Setting]:
@@ -40,11 +44,23 @@ def _of_seed(seed: int) -> Iterator[Setting]:
         for tags in TRAINED_ON if space in SHARED else (TRAINED_ON[0], LANGUAGES):
             yield _setting(space, tags, _files(place, LANGUAGES), seed)
     for other in ("fr", "de"):
-        files = _files(f"bivec/en-{other}/{{tag}}.vec", ("en", other))
         for tags in (("en",), ("en", other)):
-            yield _setting(f"BiVec en–{other}", tags, files, seed)
+            yield _setting(f"BiVec en–{other}", tags, _together(other), seed)
     for other in LANGUAGES[1:]:
         yield _setting("MUSE-style", (other,), _files(SPACES["MUSE-style"], LANGUAGES), seed)
+
+
+def _longer(seed: int) -> Iterator[Setting]:
+    """Two languages with as many English pairs as English alone has."""
+    steps = f"training.phases.0.steps={2 * STEPS}"
+    for other in ("fr", "de"):
+        plain = _setting(f"BiVec en–{other}", ("en", other), _together(other), seed)
+        name, overrides = plain.name + LONGER, (*plain.overrides, steps)
+        yield replace(plain, name=name, overrides=overrides)
+
+
+def _together(other: str) -> dict[str, str]:
+    return _files(f"bivec/en-{other}/{{tag}}.vec", ("en", other))
 
 
 def _files(place: str, tags: Sequence[str]) -> dict[str, str]:
