@@ -14,14 +14,18 @@ import numpy as np
 
 from polyglance.data.language import primary_language
 from polyglance.errors import QueryError
+from polyglance.search.calibration import LEAST_ROWS, Calibrator
 from polyglance.search.collection import Collection
 from polyglance.search.encoder import Encoder
 from polyglance.search.filters import EVERYTHING, Filters
 from polyglance.search.nearest import Neighbour, Neighbours
+from polyglance.search.relevance import check_relevance
 from polyglance.search.schema import Captions, stored_path
 from polyglance.search.terms import EMPTY, MAX_TERMS, NOT_GIVEN, Term
 
 if TYPE_CHECKING:
+    from statistics import NormalDist
+
     from numpy.typing import NDArray
     from PIL import Image
 
@@ -96,6 +100,11 @@ class Query:
         return len(self.terms) == 1 and self.text is not None
 
     @property
+    def all_words(self) -> bool:
+        """Whether every part of the query is a text."""
+        return all(term.text is not None for term in self.terms)
+
+    @property
     def _wanted(self) -> Term:
         words = (term for term in self.terms if term.text is not None and term.weight > 0)
         return next(words, Term())
@@ -122,6 +131,8 @@ class Hit:
         content: hex digest of the file.
         captions: language tag → captions, where the pictures came from a manifest.
         moment: of the best frame, in seconds from the video's start; ``None`` for a picture.
+        relevance: how the score stands beside what is found for words that match nothing, 0 to 1,
+            see :mod:`polyglance.search.relevance`; ``None`` where that is not known.
     """
 
     id: str
@@ -134,6 +145,7 @@ class Hit:
     content: str
     captions: Captions = field(default_factory=dict)
     moment: float | None = None
+    relevance: float | None = None
 
     @property
     def clock(self) -> str | None:
@@ -160,6 +172,7 @@ class Searcher:
         self.encoder = encoder
         self.neighbours = Neighbours(collection)
         self._encoding = threading.Lock()
+        self._calibrator = Calibrator(collection, self._encode_texts)
 
     def warm_up(self) -> None:
         """Do once what the first question would otherwise wait for."""
@@ -168,9 +181,17 @@ class Searcher:
         self.search(Query.of("warm up"), top=1)
 
     def search(
-        self, query: Query, *, top: int = 10, offset: int = 0, filters: Filters = EVERYTHING
+        self,
+        query: Query,
+        *,
+        top: int = 10,
+        offset: int = 0,
+        filters: Filters = EVERYTHING,
+        min_relevance: float = 0.0,
     ) -> list[Hit]:
         """The ``top`` best pictures and videos, best first; a video with its best moment.
+
+        Their relevance is known where the query is words alone, and the collection not too small.
 
         Args:
             query: what is looked for.
@@ -178,13 +199,30 @@ class Searcher:
             offset: how many are left out before them. Equal scores are in the order of ids, so
                 that no picture is on two pages, or on none, while the collection stays as it is.
             filters: which pictures are compared with the query at all.
+            min_relevance: of a hit, 0 to 1.
 
         Raises:
-            QueryError: ``top`` or ``offset`` is out of range.
+            QueryError: a number is out of range, or ``min_relevance`` is above 0 where relevance is
+                not known.
             PictureError: the query's picture cannot be read.
         """
         _check_page(top, offset)
-        return self._hits(self.embed(query), offset + top, filters)[offset:]
+        check_relevance(min_relevance)
+        vector = self.embed(query)
+        background = self._background(query, vector)
+        if background is None and min_relevance > 0:
+            raise QueryError(
+                f"relevance is known where a query is words alone and the collection has "
+                f"{LEAST_ROWS} pictures or more: ask without a least relevance"
+            )
+        hits = self._hits(vector, offset + top, filters)[offset:]
+        if background is None:
+            return hits
+        return [
+            replace(hit, relevance=relevance)
+            for hit in hits
+            if (relevance := background.cdf(hit.score)) >= min_relevance
+        ]
 
     def matching(self, filters: Filters = EVERYTHING) -> int:
         """How many pictures and videos of the collection pass the filters."""
@@ -268,6 +306,15 @@ class Searcher:
                 f"leave a part out"
             )
         return np.asarray(total / length, dtype=np.float32)
+
+    def _background(self, query: Query, vector: NDArray[np.float32]) -> NormalDist | None:
+        """What the best picture scores where nothing matches, if that is known."""
+        calibration = self._calibrator.current() if query.all_words else None
+        return None if calibration is None else calibration.background(vector)
+
+    def _encode_texts(self, texts: Sequence[str], languages: Sequence[str]) -> NDArray[np.float32]:
+        with self._encoding:
+            return self.encoder.encode_texts(texts, language=languages)
 
     def _embed_term(self, term: Term) -> NDArray[np.float32]:
         if term.text is not None:

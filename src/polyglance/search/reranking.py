@@ -66,6 +66,7 @@ def search_and_rerank(
     weight: float = 0.0,
     filters: Filters = EVERYTHING,
     offset: int = 0,
+    min_relevance: float = 0.0,
 ) -> RerankedHits:
     """The ``top`` best pictures: the first ``rerank_top`` of the collection in a second order.
 
@@ -78,6 +79,7 @@ def search_and_rerank(
         weight: of the first model's scores, which are added to the second's.
         filters: which pictures are searched at all.
         offset: how many hits, in the second order, are left out before them.
+        min_relevance: of the pictures that are ordered, by the first model.
 
     Raises:
         QueryError: the query is more than one text, or a number is out of range.
@@ -89,7 +91,8 @@ def search_and_rerank(
         raise QueryError(f"with reranking the last result is the {MAX_TOP}th: lower the offset")
     if not 1 <= rerank_top <= MAX_TOP:
         raise QueryError(f"the number of reranked results must be between 1 and {MAX_TOP}")
-    found = searcher.search(query, top=max(offset + top, rerank_top), filters=filters)
+    wanted = max(offset + top, rerank_top)
+    found = searcher.search(query, top=wanted, filters=filters, min_relevance=min_relevance)
     ranked = list(enumerate(found, start=1))
     images, kept, gone = _read(reranker, found[:rerank_top])
     language = None if query.language == NOT_GIVEN else query.language

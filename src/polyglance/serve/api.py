@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from polyglance.errors import PictureError
 from polyglance.search.filters import Filters
 from polyglance.search.query import MAX_OFFSET, Hit, Query, Searcher
+from polyglance.search.relevance import nothing_matches
 from polyglance.search.terms import MAX_CHARACTERS
 from polyglance.serve.composed import Question
 from polyglance.serve.filtering import filters_of_address
@@ -39,18 +40,22 @@ Language = Annotated[
     str | None,
     Parameter(description="BCP-47 tag of the words, such as de.", examples=["de", "zh-Hant"]),
 ]
+Relevance = Annotated[float, Parameter(ge=0, le=1, description="Of a hit, at least.")]
 Filtering = Annotated[Filters, Depends(filters_of_address)]
 
 
 class Picture(BaseModel):
     """A hit. ``path`` is relative to the collection's root; ``score`` is its cosine with the query.
 
+    ``relevance``, 0 to 1, is how the score stands beside what is found for words that match
+    nothing; ``null`` where that is not known.
     ``moment`` is that of a video's best frame, in seconds from its start, ``null`` of a picture.
     """
 
     id: str
     path: str
     score: float
+    relevance: float | None
     width: int
     height: int
     taken: datetime | None
@@ -64,7 +69,8 @@ class Answer(BaseModel):
     ``query`` is the words alone, or the parts with their signs; ``languages`` has the tag of every
     text in it, ``language`` that of the only one. ``matching`` is how many pictures and videos
     pass the filters, found or not; ``more`` whether hits come after these, from ``offset`` plus
-    their number on.
+    their number on. ``nothing_matches`` is true where the best of all hits has too little relevance
+    to be called a match; it is known from the first page.
     """
 
     query: str | None
@@ -73,6 +79,7 @@ class Answer(BaseModel):
     matching: int
     offset: int
     more: bool
+    nothing_matches: bool
     hits: list[Picture]
     milliseconds: float
 
@@ -134,6 +141,7 @@ def make_api(searcher: Searcher, explain: Explainer) -> APIRouter:
             matching=searcher.matching(filters),
             offset=offset,
             more=len(hits) > top,
+            nothing_matches=offset == 0 and nothing_matches(hits),
             hits=[_picture(hit) for hit in hits[:top]],
             milliseconds=round(1e3 * (time.perf_counter() - started), 1),
         )
@@ -145,10 +153,11 @@ def make_api(searcher: Searcher, explain: Explainer) -> APIRouter:
         language: Language = None,
         top: Top = 20,
         offset: Offset = 0,
+        min_relevance: Relevance = 0.0,
     ) -> Answer:
         """Find pictures by words."""
         query = Query.of(q, language=language)
-        find = partial(searcher.search, query)
+        find = partial(searcher.search, query, min_relevance=min_relevance)
         return answer(query, filters, find, top=top, offset=offset)
 
     @api.post("/search")
@@ -158,7 +167,7 @@ def make_api(searcher: Searcher, explain: Explainer) -> APIRouter:
         The score is the cosine of a picture with the weighted sum of the parts' unit embeddings.
         """
         query, filters = question.query(), question.filters.checked()
-        find = partial(searcher.search, query)
+        find = partial(searcher.search, query, min_relevance=question.min_relevance)
         return answer(query, filters, find, top=question.top, offset=question.offset)
 
     @api.post("/search/image")
@@ -239,6 +248,7 @@ def _picture(hit: Hit) -> Picture:
         id=hit.id,
         path=hit.name,
         score=round(hit.score, 6),
+        relevance=None if hit.relevance is None else round(hit.relevance, 4),
         width=hit.width,
         height=hit.height,
         taken=hit.taken,

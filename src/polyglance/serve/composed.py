@@ -79,6 +79,7 @@ class Question(BaseModel):
     offset: Annotated[
         int, Field(ge=0, le=MAX_OFFSET, description="How many are left out before them.")
     ] = 0
+    min_relevance: Annotated[float, Field(ge=0, le=1, description="Of a hit, at least.")] = 0.0
 
     def query(self) -> Query:
         """The query.
