@@ -102,5 +102,5 @@ def test_references_are_words_and_sentences_in_every_language() -> None:
     by_language: dict[str, list[str]] = {}
     for tag, text in reference_texts():
         by_language.setdefault(tag, []).append(text)
-    assert {len(set(texts)) for texts in by_language.values()} == {16}
+    assert {len(set(texts)) for texts in by_language.values()} == {20}
     assert len(by_language) > 1
