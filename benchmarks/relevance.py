@@ -25,7 +25,7 @@ from polyglance.search.relevance import GOOD, Calibration
 from relevance_page import page
 from relevance_queries import Embedder, Split, Vectors
 
-Values = NDArray[np.floating[Any]]
+Values = NDArray[Any]  # floating point
 Key = tuple[int, str, str]  # size of the collection, kind of query, language
 
 RESULTS = Path("docs/results/relevance")
@@ -115,13 +115,15 @@ class Known:
 
 
 def _z(scores: Values, _vectors: Vectors, _known: Known) -> Values:
-    return (scores.max(axis=1) - scores.mean(axis=1)) / scores.std(axis=1)
+    z: Values = (scores.max(axis=1) - scores.mean(axis=1)) / scores.std(axis=1)
+    return z
 
 
 def _robust_z(scores: Values, _vectors: Vectors, _known: Known) -> Values:
     middle = np.median(scores, axis=1)
     deviation = np.median(np.abs(scores - middle[:, None]), axis=1)
-    return (scores.max(axis=1) - middle) / deviation
+    z: Values = (scores.max(axis=1) - middle) / deviation
+    return z
 
 
 def _tail(scores: Values, _vectors: Vectors, _known: Known) -> Values:
@@ -129,12 +131,14 @@ def _tail(scores: Values, _vectors: Vectors, _known: Known) -> Values:
     ordered = np.sort(scores, axis=1)
     start = int(0.9 * scores.shape[1])
     above = ordered[:, start:] - ordered[:, [start - 1]]
-    return above[:, -1] / above[:, :-1].mean(axis=1)
+    excess: Values = above[:, -1] / above[:, :-1].mean(axis=1)
+    return excess
 
 
 def _all_references(scores: Values, _vectors: Vectors, known: Known) -> Values:
     best = known.calibration.best
-    return (scores.max(axis=1) - best.mean()) / best.std()
+    z: Values = (scores.max(axis=1) - best.mean()) / best.std()
+    return z
 
 
 CANDIDATES: Mapping[str, Callable[[Values, Vectors, Known], Values]] = {
@@ -155,7 +159,7 @@ def compared(
     return {
         "name": name,
         **{
-            split: _passing(val, np.quantile(_of_kind(source, "captions"), 1 - KEPT))
+            split: _passing(val, float(np.quantile(_of_kind(source, "captions"), 1 - KEPT)))
             for split, source in (("train", train), ("val", val))
         },
     }
@@ -173,7 +177,7 @@ def _of_kind(values: Mapping[Key, Values], kind: str) -> Values:
 def told(values: Values, found: tuple[Values, NDArray[np.bool_]] | None) -> dict[str, object]:
     """Of one size, kind and language: how many were asked, and the share with a good relevance."""
     good = values >= GOOD
-    shares = {"queries": len(values), "good": float(good.mean())}
+    shares: dict[str, object] = {"queries": len(values), "good": float(good.mean())}
     if found is None:
         return shares
     own, in_ten = found

@@ -28,7 +28,7 @@ photos, filled up with training photos where they are larger. Asked are, in seve
   of five English captions of one of them say (**{words}**);
 - without: a caption of each of the other 500 photos (**{alike}**), where similar photos may well
   be there; captions about a subject (dogs, snow, water, wheels, climbing, ball games, children),
-  asked of a collection without the photos whose captions mention it, and so with about 3,000 in
+  asked of a collection without the photos whose captions mention it, and so with about 4,100 in
   place of 5,000 where it is children (**{subject}**); names of emoji
   and stamps of which no word is in a caption of Flickr8k (**{names}**); captions with the letters
   of each word shuffled, of which the model may still read something, in Chinese random characters
