@@ -68,25 +68,27 @@ class Calibrator:
                 return None
             if self._measured is None or not self._measured.fits(rows):
                 kept = _read(self.collection)
-                fits = kept is not None and kept.fits(rows)
-                self._measured = kept if fits else _measure(self.collection, self.encode)
-            return self._measured.calibration if self._measured else None
+                if kept is None or not kept.fits(rows):
+                    kept = _measure(self.collection, _references(kept, self.encode))
+                self._measured = kept
+            return self._measured.calibration
 
 
-def keep_calibration(collection: Collection, encode: Encode) -> None:
-    """Calibrate a collection, unless the calibration in its folder still fits it.
+def keep_calibration(collection: Collection, encode: Encode, *, changed: bool) -> None:
+    """Calibrate a collection and keep that in its folder.
 
     Args:
         collection: nobody else may be writing into it.
         encode: by the model that filled it.
+        changed: whether its pictures have; otherwise, what was kept stays.
 
     Raises:
         CollectionError: the collection is damaged, or cannot be written.
     """
-    rows, kept = len(collection), _read(collection)
-    if rows < LEAST_ROWS or (kept is not None and kept.fits(rows)):
+    kept = _read(collection)
+    if len(collection) < LEAST_ROWS or (kept is not None and not changed):
         return
-    measured = _measure(collection, encode)
+    measured = _measure(collection, _references(kept, encode))
     with (
         writing(collection.folder),
         replaced_when_complete(collection.folder / FILE) as temporary,
@@ -101,11 +103,17 @@ def keep_calibration(collection: Collection, encode: Encode) -> None:
         )
 
 
-def _measure(collection: Collection, encode: Encode) -> _Measured:
-    """Compare every row with every reference."""
+def _references(kept: _Measured | None, encode: Encode) -> NDArray[np.float32]:
+    """(texts, dimension) of unit rows: those that were kept, or new ones."""
+    if kept is not None:
+        return kept.calibration.references
     languages, texts = zip(*reference_texts(), strict=True)
-    references = encode(texts, languages)  # (texts, dimension)
-    best = np.full(len(texts), -1, dtype=np.float32)
+    return encode(texts, languages)
+
+
+def _measure(collection: Collection, references: NDArray[np.float32]) -> _Measured:
+    """Compare every row with every reference, (texts, dimension)."""
+    best = np.full(len(references), -1, dtype=np.float32)
     seen = 0
     for batch in collection.batches(["embedding"]):
         rows = batch.column("embedding").flatten().to_numpy().reshape(len(batch), -1)

@@ -102,6 +102,7 @@ def index(
         keep_calibration(
             writer.collection,
             lambda texts, languages: encoder.encode_texts(texts, language=languages),
+            changed=bool(run.summary.indexed or run.summary.removed),
         )
         return run.finish()
 
