@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 
 EMPTY = "the collection is empty"
 MODEL_HELP = "An export of the collection's model. Without it: the model itself."
+NO_MATCH = (
+    "nothing here matches well: the best picture has relevance {:.2f}; "
+    "--min-relevance 0 shows the nearest all the same"
+)
 
 
 def search(
@@ -60,6 +64,15 @@ def search(
     offset: Annotated[
         int, typer.Option(min=0, max=10_000, help="Leave out so many of the best before them.")
     ] = 0,
+    min_relevance: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=1,
+            help="Only pictures that are so relevant. Without it, none where the best is below "
+            "0.9, and else all; with 0, the nearest whatever they are.",
+        ),
+    ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print a JSON list of hits instead of lines.")
     ] = False,
@@ -90,7 +103,7 @@ def search(
     kind: Kind = None,
     caption: Caption = None,
 ) -> None:
-    """Find pictures in a collection, best first, each with its score (cosine).
+    """Find pictures in a collection, best first, each with its score (cosine) and relevance.
 
     With --hybrid, best first is by its ranks by vectors and by captions, which are told.
 
@@ -100,6 +113,7 @@ def search(
     from polyglance.cli.terms import query_of
     from polyglance.search.collection import read_info
     from polyglance.search.filters import Filters
+    from polyglance.search.relevance import nothing_matches
 
     asked = query_of(
         query,
@@ -124,13 +138,32 @@ def search(
     asked = searcher.understand(asked)
     if rerank is not None:
         found = _search_and_rerank(
-            searcher, asked, filters, top, offset, hybrid, rerank, rerank_top, rerank_weight
+            searcher,
+            asked,
+            filters,
+            top,
+            offset,
+            hybrid,
+            min_relevance,
+            rerank,
+            rerank_top,
+            rerank_weight,
         )
         _print_json(_reranked_json(found, asked)) if as_json else _print_reranked(found, offset)
         return
-    hits = searcher.search(asked, top=top, offset=offset, filters=filters, hybrid=hybrid)
+    hits = searcher.search(
+        asked,
+        top=top,
+        offset=offset,
+        filters=filters,
+        hybrid=hybrid,
+        min_relevance=min_relevance or 0.0,
+    )
     if not hits:
-        _print_nothing(searcher, filters)
+        _print_nothing(searcher, filters, min_relevance)
+    elif min_relevance is None and offset == 0 and nothing_matches(hits):
+        typer.echo(NO_MATCH.format(hits[0].relevance), err=True)
+        hits = []
     if as_json:
         _print_json([_as_json(hit, asked) for hit in hits])
         return
@@ -157,6 +190,7 @@ def _search_and_rerank(
     top: int,
     offset: int,
     hybrid: bool,
+    min_relevance: float | None,
     model: str,
     rerank_top: int,
     weight: float,
@@ -178,9 +212,10 @@ def _search_and_rerank(
         filters=filters,
         offset=offset,
         hybrid=hybrid,
+        min_relevance=min_relevance or 0.0,
     )
     if not hits and not gone:
-        _print_nothing(searcher, filters)
+        _print_nothing(searcher, filters, min_relevance)
     _print_languages(asked, searcher.encoder.languages)
     if warning := language_warning(asked.language, reranker.encoder.languages):
         typer.echo(f"{model}: {warning}", err=True)
@@ -211,7 +246,9 @@ def _as_json(hit: Hit, query: Query) -> dict[str, object]:
     ranks: dict[str, object] = {}
     if hit.found_by is not None:
         ranks = {"vector_rank": hit.found_by.vector, "text_rank": hit.found_by.text}
-    return {"path": path, "score": round(hit.score, 6), "id": hit.id, **ranks, **moment, **language}
+    relevance = None if hit.relevance is None else round(hit.relevance, 4)
+    scores = {"score": round(hit.score, 6), "relevance": relevance, **ranks}
+    return {"path": path, **scores, "id": hit.id, **moment, **language}
 
 
 def _reranked_json(hits: list[RerankedHit], query: Query) -> list[dict[str, object]]:
@@ -234,8 +271,12 @@ def _print_reranked(hits: list[RerankedHit], offset: int) -> None:
         typer.echo(f"{score}  {each.rank:>4} → {rank:<4}  {_line(each.hit)}")
 
 
-def _print_nothing(searcher: Searcher, filters: Filters) -> None:
-    if matching := searcher.matching(filters):
+def _print_nothing(searcher: Searcher, filters: Filters, min_relevance: float | None) -> None:
+    matching = searcher.matching(filters)
+    if matching and min_relevance:
+        least = f"relevance {min_relevance:g} or above"
+        told = f"there are {matching} pictures, and no more with {least}"
+    elif matching:
         told = f"there are {matching} pictures, and none behind this offset"
     else:
         told = f"no picture passes the filters: {filters}" if filters else EMPTY
@@ -271,5 +312,6 @@ def _line(hit: Hit) -> str:
     from polyglance.search.schema import readable
 
     moment = "" if hit.clock is None else f"  at {hit.clock}"
+    relevance = "" if hit.relevance is None else f"  {hit.relevance:4.2f}"
     ranks = "" if hit.found_by is None else f"  ({hit.found_by})"
-    return f"{hit.score:6.3f}  {readable(str(hit.path))}{moment}{ranks}"
+    return f"{hit.score:6.3f}{relevance}  {readable(str(hit.path))}{moment}{ranks}"

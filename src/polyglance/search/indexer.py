@@ -13,6 +13,7 @@ import numpy as np
 
 from polyglance.errors import CollectionError
 from polyglance.progress import track
+from polyglance.search.calibration import keep_calibration
 from polyglance.search.embed import Embedded, Familiar, Unreadable, embed_files
 from polyglance.search.encoder import Encoder
 from polyglance.search.parallel import batched, in_order
@@ -98,6 +99,11 @@ def index(
             run.encode(batch_size=batch_size, workers=workers, advance=advance)
         run.forget_vanished()
         writer.tidy()
+        keep_calibration(
+            writer.collection,
+            lambda texts, languages: encoder.encode_texts(texts, language=languages),
+            changed=bool(run.summary.indexed or run.summary.removed),
+        )
         return run.finish()
 
 

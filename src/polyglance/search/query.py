@@ -14,16 +14,20 @@ import numpy as np
 
 from polyglance.data.language import primary_language
 from polyglance.errors import QueryError
+from polyglance.search.calibration import LEAST_ROWS, Calibrator
 from polyglance.search.caption_words import words_of_text
 from polyglance.search.collection import Collection
 from polyglance.search.encoder import Encoder
 from polyglance.search.filters import EVERYTHING, Filters
 from polyglance.search.hybrid import DEPTH, FoundBy, fused_page, rank_both_ways
 from polyglance.search.nearest import Neighbour, Neighbours
+from polyglance.search.relevance import check_relevance
 from polyglance.search.schema import Captions, stored_path
 from polyglance.search.terms import EMPTY, MAX_TERMS, NOT_GIVEN, Term
 
 if TYPE_CHECKING:
+    from statistics import NormalDist
+
     from numpy.typing import NDArray
     from PIL import Image
 
@@ -126,6 +130,11 @@ class Query:
         return [term.text or "" for term in self.texts]
 
     @property
+    def all_words(self) -> bool:
+        """Whether every part of the query is a text."""
+        return all(term.text is not None for term in self.terms)
+
+    @property
     def _wanted(self) -> Term:
         words = (term for term in self.terms if term.text is not None and term.weight > 0)
         return next(words, Term())
@@ -153,6 +162,8 @@ class Hit:
         captions: language tag → captions, where the pictures came from a manifest.
         moment: of the best frame, in seconds from the video's start; ``None`` for a picture.
         found_by: its ranks by vectors and by words, where both were asked.
+        relevance: how the score stands beside what is found for words that match nothing, 0 to 1,
+            see :mod:`polyglance.search.relevance`; ``None`` where that is not known.
     """
 
     id: str
@@ -166,6 +177,12 @@ class Hit:
     captions: Captions = field(default_factory=dict)
     moment: float | None = None
     found_by: FoundBy | None = None
+    relevance: float | None = None
+
+    def is_relevant(self, least: float) -> bool:
+        """Whether it has that relevance, or words of the query in its captions."""
+        by_captions = self.found_by is not None and self.found_by.text is not None
+        return by_captions or self.relevance is None or self.relevance >= least
 
     @property
     def clock(self) -> str | None:
@@ -192,6 +209,7 @@ class Searcher:
         self.encoder = encoder
         self.neighbours = Neighbours(collection)
         self._encoding = threading.Lock()
+        self._calibrator = Calibrator(collection, self._encode_texts)
 
     def warm_up(self) -> None:
         """Do once what the first question would otherwise wait for."""
@@ -215,8 +233,11 @@ class Searcher:
         offset: int = 0,
         filters: Filters = EVERYTHING,
         hybrid: bool = False,
+        min_relevance: float = 0.0,
     ) -> list[Hit]:
         """The ``top`` best pictures and videos, best first; a video with its best moment.
+
+        Their relevance is known where the query is words alone, and the collection not too small.
 
         Args:
             query: what is looked for.
@@ -226,16 +247,31 @@ class Searcher:
             filters: which pictures are compared with the query at all.
             hybrid: rank by the words of captions as well, see :mod:`polyglance.search.hybrid`;
                 the score stays the cosine, and is not what the hits are ordered by.
+            min_relevance: of a hit, 0 to 1; what was found by its captions has none to reach.
 
         Raises:
-            QueryError: ``top`` or ``offset`` is out of range; or ``hybrid`` is asked for with a
-                query whose words cannot be looked for, or of a collection without captions.
+            QueryError: a number is out of range; ``hybrid`` is asked for with a query whose words
+                cannot be looked for, or of a collection without captions; or ``min_relevance`` is
+                above 0 where relevance is not known.
             PictureError: the query's picture cannot be read.
         """
         _check_page(top, offset)
+        check_relevance(min_relevance)
+        vector = self.embed(query)
+        background = self._background(query, vector)
+        if background is None and min_relevance > 0:
+            raise QueryError(
+                f"relevance is known where a query is words alone and the collection has "
+                f"{LEAST_ROWS} pictures or more: ask without a least relevance"
+            )
         if hybrid:
-            return self._hybrid_hits(query, top, offset, filters)
-        return self._hits(self.embed(query), offset + top, filters)[offset:]
+            hits = self._hybrid_hits(query, vector, top, offset, filters)
+        else:
+            hits = self._hits(vector, offset + top, filters)[offset:]
+        if background is None:
+            return hits
+        judged = (replace(hit, relevance=background.cdf(hit.score)) for hit in hits)
+        return [hit for hit in judged if hit.is_relevant(min_relevance)]
 
     def matching(self, filters: Filters = EVERYTHING) -> int:
         """How many pictures and videos of the collection pass the filters."""
@@ -320,6 +356,15 @@ class Searcher:
             )
         return np.asarray(total / length, dtype=np.float32)
 
+    def _background(self, query: Query, vector: NDArray[np.float32]) -> NormalDist | None:
+        """What the best picture scores where nothing matches, if that is known."""
+        calibration = self._calibrator.current() if query.all_words else None
+        return None if calibration is None else calibration.background(vector)
+
+    def _encode_texts(self, texts: Sequence[str], languages: Sequence[str]) -> NDArray[np.float32]:
+        with self._encoding:
+            return self.encoder.encode_texts(texts, language=languages)
+
     def _embed_term(self, term: Term) -> NDArray[np.float32]:
         if term.text is not None:
             language = None if term.language == NOT_GIVEN else term.language
@@ -350,14 +395,16 @@ class Searcher:
         found = self.neighbours.nearest(vector, top=top, where=filters.expression())
         return [self._hit(each) for each in found]
 
-    def _hybrid_hits(self, query: Query, top: int, offset: int, filters: Filters) -> list[Hit]:
+    def _hybrid_hits(
+        self, query: Query, vector: NDArray[np.float32], top: int, offset: int, filters: Filters
+    ) -> list[Hit]:
         if offset + top > DEPTH + 1:  # one more tells whether there are more
             raise QueryError(
                 f"a hybrid search ends with the {DEPTH}th result: lower the offset, or search "
                 f"without hybrid"
             )
         words = " ".join(map(words_of_text, query.wanted_texts()))
-        vector, where = self.embed(query), filters.expression()
+        where = filters.expression()
         rankings = rank_both_ways(self.neighbours, vector, words, where=where)
         page = fused_page(self.collection, vector, rankings, top=top, offset=offset)
         return [self._hit(neighbour, found_by) for neighbour, found_by in page]

@@ -67,6 +67,7 @@ def search_and_rerank(
     filters: Filters = EVERYTHING,
     offset: int = 0,
     hybrid: bool = False,
+    min_relevance: float = 0.0,
 ) -> RerankedHits:
     """The ``top`` best pictures: the first ``rerank_top`` of the collection in a second order.
 
@@ -80,6 +81,7 @@ def search_and_rerank(
         filters: which pictures are searched at all.
         offset: how many hits, in the second order, are left out before them.
         hybrid: as of :meth:`Searcher.search`, for the first order.
+        min_relevance: of the pictures that are ordered, by the first model.
 
     Raises:
         QueryError: the query is more than one text, or a number is out of range.
@@ -92,7 +94,11 @@ def search_and_rerank(
     if not 1 <= rerank_top <= MAX_TOP:
         raise QueryError(f"the number of reranked results must be between 1 and {MAX_TOP}")
     found = searcher.search(
-        query, top=max(offset + top, rerank_top), filters=filters, hybrid=hybrid
+        query,
+        top=max(offset + top, rerank_top),
+        filters=filters,
+        hybrid=hybrid,
+        min_relevance=min_relevance,
     )
     ranked = list(enumerate(found, start=1))
     images, kept, gone = _read(reranker, found[:rerank_top])

@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from polyglance.errors import PictureError
 from polyglance.search.filters import Filters
 from polyglance.search.query import MAX_OFFSET, Hit, Query, Searcher
+from polyglance.search.relevance import nothing_matches
 from polyglance.search.terms import MAX_CHARACTERS
 from polyglance.serve.composed import HYBRID, Question
 from polyglance.serve.filtering import filters_of_address
@@ -40,12 +41,15 @@ Language = Annotated[
     str | None,
     Parameter(description="BCP-47 tag of the words, such as de.", examples=["de", "zh-Hant"]),
 ]
+Relevance = Annotated[float, Parameter(ge=0, le=1, description="Of a hit, at least.")]
 Filtering = Annotated[Filters, Depends(filters_of_address)]
 
 
 class Picture(BaseModel):
     """A hit. ``path`` is relative to the collection's root; ``score`` is its cosine with the query.
 
+    ``relevance``, 0 to 1, is how the score stands beside what is found for words that match
+    nothing; ``null`` where that is not known.
     ``moment`` is that of a video's best frame, in seconds from its start, ``null`` of a picture.
     Of a hybrid search, ``vector_rank`` and ``text_rank`` are the file's ranks by vectors and by the
     words of captions, ``null`` where it is in one of them alone.
@@ -54,6 +58,7 @@ class Picture(BaseModel):
     id: str
     path: str
     score: float
+    relevance: float | None
     width: int
     height: int
     taken: datetime | None
@@ -78,7 +83,8 @@ class Answer(BaseModel):
     text in it, ``language`` that of the only one, and ``guesses`` what was guessed where none was
     given; of a guess that is not used the tag is ``und``. ``matching`` is how many pictures and
     videos pass the filters, found or not; ``more`` whether hits come after these, from ``offset``
-    plus their number on.
+    plus their number on. ``nothing_matches`` is true where the best of all hits has too little
+    relevance to be called a match; it is known from the first page.
     """
 
     query: str | None
@@ -88,6 +94,7 @@ class Answer(BaseModel):
     matching: int
     offset: int
     more: bool
+    nothing_matches: bool
     hits: list[Picture]
     milliseconds: float
 
@@ -150,6 +157,7 @@ def make_api(searcher: Searcher, explain: Explainer) -> APIRouter:
             matching=searcher.matching(filters),
             offset=offset,
             more=len(hits) > top,
+            nothing_matches=offset == 0 and nothing_matches(hits),
             hits=[_picture(hit) for hit in hits[:top]],
             milliseconds=round(1e3 * (time.perf_counter() - started), 1),
         )
@@ -162,10 +170,11 @@ def make_api(searcher: Searcher, explain: Explainer) -> APIRouter:
         top: Top = 20,
         offset: Offset = 0,
         hybrid: Annotated[bool, Parameter(description=HYBRID)] = False,
+        min_relevance: Relevance = 0.0,
     ) -> Answer:
         """Find pictures by words."""
         query = searcher.understand(Query.of(q, language=language))
-        find = partial(searcher.search, query, hybrid=hybrid)
+        find = partial(searcher.search, query, hybrid=hybrid, min_relevance=min_relevance)
         return answer(query, filters, find, top=top, offset=offset)
 
     @api.post("/search")
@@ -175,7 +184,12 @@ def make_api(searcher: Searcher, explain: Explainer) -> APIRouter:
         The score is the cosine of a picture with the weighted sum of the parts' unit embeddings.
         """
         query, filters = searcher.understand(question.query()), question.filters.checked()
-        find = partial(searcher.search, query, hybrid=question.hybrid)
+        find = partial(
+            searcher.search,
+            query,
+            hybrid=question.hybrid,
+            min_relevance=question.min_relevance,
+        )
         return answer(query, filters, find, top=question.top, offset=question.offset)
 
     @api.post("/search/image")
@@ -263,6 +277,7 @@ def _picture(hit: Hit) -> Picture:
         id=hit.id,
         path=hit.name,
         score=round(hit.score, 6),
+        relevance=None if hit.relevance is None else round(hit.relevance, 4),
         width=hit.width,
         height=hit.height,
         taken=hit.taken,

@@ -81,6 +81,7 @@ class Question(BaseModel):
         int, Field(ge=0, le=MAX_OFFSET, description="How many are left out before them.")
     ] = 0
     hybrid: Annotated[bool, Field(description=HYBRID)] = False
+    min_relevance: Annotated[float, Field(ge=0, le=1, description="Of a hit, at least.")] = 0.0
 
     def query(self) -> Query:
         """The query.

@@ -16,6 +16,7 @@ from jinja2 import Environment, PackageLoader, select_autoescape
 from polyglance.errors import PolyglanceError
 from polyglance.search.filters import EVERYTHING, Filters
 from polyglance.search.query import MAX_OFFSET, Hit, Query, Searcher
+from polyglance.search.relevance import nothing_matches
 from polyglance.search.terms import NOT_GIVEN
 from polyglance.serve.api import thumbnail_address
 from polyglance.serve.filtering import address, typed_in_address, typed_in_form
@@ -44,6 +45,7 @@ class View:
         matching: how many pictures and videos pass the filters.
         offset: how many hits came on the pages before.
         more: whether there are hits after these.
+        anyway: whether hits are shown though nothing matches well.
         hits: best first.
         samples: pictures to look at where nothing was asked.
         milliseconds: that the search took.
@@ -63,6 +65,7 @@ class View:
     matching: int = 0
     offset: int = 0
     more: bool = False
+    anyway: bool = False
     hits: list[Hit] = field(default_factory=list)
     samples: list[Hit] = field(default_factory=list)
     milliseconds: float = 0.0
@@ -74,6 +77,16 @@ class View:
     def unfiltered(self) -> str:
         """The address that asks the same of all pictures."""
         return self._address({})
+
+    @property
+    def no_match(self) -> bool:
+        """Whether nothing matches well, and the nearest hits were not asked for all the same."""
+        return self.offset == 0 and not self.anyway and nothing_matches(self.hits)
+
+    @property
+    def nearest(self) -> str:
+        """The address that shows the nearest hits all the same."""
+        return self._address({**self.typed, "anyway": "true"})
 
     @property
     def next(self) -> str | None:
@@ -91,7 +104,10 @@ class View:
 
     def _address(self, carried: Mapping[str, str]) -> str:
         like = self.like.id if self.like else ""
-        return address(q=self.text, language=self.language, like=like, carried=carried)
+        anyway = "true" if self.anyway else ""
+        return address(
+            q=self.text, language=self.language, like=like, anyway=anyway, carried=carried
+        )
 
     def show(self, found: list[Hit]) -> None:
         """Take hits, of which there is one more than fits where others follow."""
@@ -125,8 +141,9 @@ def make_pages(searcher: Searcher, explain: Explainer) -> APIRouter:
         language: str = "",
         like: str = "",
         offset: Annotated[int, Parameter(ge=0, le=MAX_OFFSET)] = 0,
+        anyway: bool = False,
     ) -> Response:
-        view = View(text=q, language=language, typed=typed, offset=offset)
+        view = View(text=q, language=language, typed=typed, offset=offset, anyway=anyway)
         if like:
             _attempt(searcher, view, lambda: _find_like(searcher, view, like))
         elif q.strip():
