@@ -130,8 +130,8 @@ def test_index_is_rebuilt_when_it_is_outgrown(
         assert vector_index.rows_of_index(writer.collection.pictures) == 400
         write(writer, vectors[1500:], first=1500)
         writer.tidy()
-        names = [each.name for each in writer.collection.pictures.list_indices()]
-        assert names == ["neighbours_of_2000"]
+        names = sorted(each.name for each in writer.collection.pictures.list_indices())
+        assert names == ["neighbours_of_2000", "words_of_captions"]
 
 
 def test_resident_rows_follow_the_writer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

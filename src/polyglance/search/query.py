@@ -257,6 +257,7 @@ class Searcher:
         """
         _check_page(top, offset)
         check_relevance(min_relevance)
+        words = _words_for_captions(query, offset + top) if hybrid else ""
         vector = self.embed(query)
         background = self._background(query, vector)
         if background is None and min_relevance > 0:
@@ -265,7 +266,7 @@ class Searcher:
                 f"{LEAST_ROWS} pictures or more: ask without a least relevance"
             )
         if hybrid:
-            hits = self._hybrid_hits(query, vector, top, offset, filters)
+            hits = self._hybrid_hits(words, vector, top, offset, filters)
         else:
             hits = self._hits(vector, offset + top, filters)[offset:]
         if background is None:
@@ -396,14 +397,8 @@ class Searcher:
         return [self._hit(each) for each in found]
 
     def _hybrid_hits(
-        self, query: Query, vector: NDArray[np.float32], top: int, offset: int, filters: Filters
+        self, words: str, vector: NDArray[np.float32], top: int, offset: int, filters: Filters
     ) -> list[Hit]:
-        if offset + top > DEPTH + 1:  # one more tells whether there are more
-            raise QueryError(
-                f"a hybrid search ends with the {DEPTH}th result: lower the offset, or search "
-                f"without hybrid"
-            )
-        words = " ".join(map(words_of_text, query.wanted_texts()))
         where = filters.expression()
         rankings = rank_both_ways(self.neighbours, vector, words, where=where)
         page = fused_page(self.collection, vector, rankings, top=top, offset=offset)
@@ -424,6 +419,16 @@ class Searcher:
             moment=row["moment"],
             found_by=found_by,
         )
+
+
+def _words_for_captions(query: Query, last: int) -> str:
+    """What is looked for in captions, up to the ``last`` result; refuses before anything runs."""
+    if last > DEPTH + 1:  # one more tells whether there are more
+        raise QueryError(
+            f"a hybrid search ends with the {DEPTH}th result: lower the offset, or search "
+            f"without hybrid"
+        )
+    return " ".join(map(words_of_text, query.wanted_texts()))
 
 
 def _check_page(top: int, offset: int) -> None:
