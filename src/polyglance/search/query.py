@@ -72,7 +72,7 @@ class Query:
         if not parts:
             raise QueryError(EMPTY)
         if len(parts) > MAX_TERMS:
-            raise QueryError(f"the query has more than {MAX_TERMS} parts")
+            raise QueryError("the query has more than {most} parts", most=MAX_TERMS)
         return cls(parts)
 
     @property
@@ -168,7 +168,13 @@ class Searcher:
         self.search(Query.of("warm up"), top=1)
 
     def search(
-        self, query: Query, *, top: int = 10, offset: int = 0, filters: Filters = EVERYTHING
+        self,
+        query: Query,
+        *,
+        top: int = 10,
+        offset: int = 0,
+        filters: Filters = EVERYTHING,
+        others: bool = False,
     ) -> list[Hit]:
         """The ``top`` best pictures and videos, best first; a video with its best moment.
 
@@ -178,13 +184,17 @@ class Searcher:
             offset: how many are left out before them. Equal scores are in the order of ids, so
                 that no picture is on two pages, or on none, while the collection stays as it is.
             filters: which pictures are compared with the query at all.
+            others: leave out the pictures of the collection that the query names.
 
         Raises:
-            QueryError: ``top`` or ``offset`` is out of range.
+            QueryError: ``top`` or ``offset`` is out of range, or a picture that the query names is
+                not in the collection.
             PictureError: the query's picture cannot be read.
         """
         _check_page(top, offset)
-        return self._hits(self.embed(query), offset + top, filters)[offset:]
+        named = self._named(query) if others else set()
+        found = self._hits(self.embed(query), offset + top + len(named), filters)
+        return [hit for hit in found if hit.path not in named][offset : offset + top]
 
     def matching(self, filters: Filters = EVERYTHING) -> int:
         """How many pictures and videos of the collection pass the filters."""
@@ -198,14 +208,8 @@ class Searcher:
         Raises:
             QueryError: there is no such picture, or ``top`` or ``offset`` is out of range.
         """
-        _check_page(top, offset)
-        asked = self.picture(picture_id)
-        embedding = None if asked is None else self.neighbours.embedding(picture_id)
-        if asked is None or embedding is None:
-            raise QueryError(f"there is no picture {picture_id!r} in this collection")
-        found = self._hits(embedding, offset + top + 1, filters)
-        others = [hit for hit in found if hit.path != asked.path]
-        return others[offset : offset + top]
+        query = Query.combined([Term.of(picture=picture_id)])
+        return self.search(query, top=top, offset=offset, filters=filters, others=True)
 
     def picture(self, picture_id: str) -> Hit | None:
         """One picture, or frame, of the collection by its id, or ``None``."""
@@ -222,7 +226,7 @@ class Searcher:
         hit = self.picture(picture_id)
         embedding = None if hit is None else self.neighbours.embedding(picture_id)
         if hit is None or embedding is None:
-            raise QueryError(f"there is no picture {picture_id!r} in this collection")
+            raise _absent(picture_id)
         return replace(hit, score=float(embedding @ self.embed(query)))
 
     @property
@@ -264,10 +268,15 @@ class Searcher:
         length = float(np.linalg.norm(total))
         if length < VANISHING * sum(abs(term.weight) for term in query.terms):
             raise QueryError(
-                f"the parts of the query cancel one another out: {query}; change a weight, or "
-                f"leave a part out"
+                "the parts of the query cancel one another out: {query}; change a weight, or "
+                "leave a part out",
+                query=query,
             )
         return np.asarray(total / length, dtype=np.float32)
+
+    def _named(self, query: Query) -> set[Path]:
+        ids = [term.picture for term in query.terms if term.picture is not None]
+        return {hit.path for hit in map(self.picture, ids) if hit is not None}
 
     def _embed_term(self, term: Term) -> NDArray[np.float32]:
         if term.text is not None:
@@ -280,7 +289,7 @@ class Searcher:
         key = term.picture or ""
         embedding = self.neighbours.embedding(key) if _is_id(key) else None
         if embedding is None:
-            raise QueryError(f"there is no picture {key!r} in this collection")
+            raise _absent(key)
         return embedding
 
     def _embed_picture(self, image: Path | bytes) -> NDArray[np.float32]:
@@ -315,11 +324,15 @@ class Searcher:
         )
 
 
+def _absent(picture_id: str) -> QueryError:
+    return QueryError("there is no picture {id!r} in this collection", id=picture_id)
+
+
 def _check_page(top: int, offset: int) -> None:
     if not 1 <= top <= MAX_TOP + 1:  # one more tells whether there are more
-        raise QueryError(f"the number of results must be between 1 and {MAX_TOP}")
+        raise QueryError("the number of results must be between 1 and {most}", most=MAX_TOP)
     if not 0 <= offset <= MAX_OFFSET:
-        raise QueryError(f"the offset must be between 0 and {MAX_OFFSET}")
+        raise QueryError("the offset must be between 0 and {most}", most=MAX_OFFSET)
 
 
 def clock(seconds: float) -> str:
