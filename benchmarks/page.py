@@ -9,9 +9,11 @@ is warm, the queries, in eight languages, are new to it. A query begins when Ent
 
 - *hits* are there when the new grid is in the page and laid out,
 - the *first picture* when the first thumbnail is decoded and the next frame is drawn,
-- the *screen* when this holds for every thumbnail that can be seen (1200 × 800 pixels),
-- *processor time* is what all processes, server and browser, have worked until then. It tells more
-  than the clock where other programs keep the cores busy, which the load average tells. Linux only.
+- the *screen* when this holds for every thumbnail that can be seen (1200 × 800 pixels).
+
+Where other programs keep the cores busy, which the load average tells, the clock says little: hence
+the processor time until the hits are there, of the server (Python, all threads), of the browser's
+page, and of its drawing, which headless Chromium does without a graphics card. Linux only.
 """
 
 from __future__ import annotations
@@ -47,10 +49,9 @@ QUERIES = [
     ("people at night in a city", ""),
 ]
 
-ASK = """async ([words, language]) => {
+BEGIN = """async ([words, language]) => {
   document.getElementById("q").value = words;
   document.getElementById("language").value = language;
-  const drawn = () => new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
   const swapped = new Promise((done) => {
     const old = document.getElementById("results");
     const watch = new MutationObserver(() => {
@@ -60,18 +61,22 @@ ASK = """async ([words, language]) => {
     });
     watch.observe(document.body, { childList: true, subtree: true });
   });
-  const begun = performance.now();
+  window.begun = performance.now();
   document.getElementById("search").requestSubmit();
   await swapped;
-  const images = [...document.querySelectorAll(".tile img")];
-  const seen = images.filter((each) => each.getBoundingClientRect().top < innerHeight);
-  const hits = performance.now() - begun;
-  const decoded = seen.map((each) => each.decode());
-  await decoded[0].then(drawn);
-  const first = performance.now() - begun;
-  await Promise.all(decoded).then(drawn);
-  return [hits, first, performance.now() - begun, seen.length];
+  const onScreen = (each) => each.getBoundingClientRect().top < innerHeight;
+  window.seen = [...document.querySelectorAll(".tile img")].filter(onScreen);
+  return performance.now() - begun;
 }"""
+DRAWN = """async (first) => {
+  await Promise.all((first ? seen.slice(0, 1) : seen).map((each) => each.decode()));
+  await new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
+  return performance.now() - begun;
+}"""
+MARKS = ("hits", "first picture", "screen")
+SERVER = "server"
+# What stands in a process's command line → what it does.
+KINDS = {SERVER: "server", "--type=renderer": "page", "--type=gpu-process": "drawing"}
 
 
 def main(
@@ -79,7 +84,7 @@ def main(
     pictures: Annotated[int, typer.Option(min=1)] = 10_000,
     rounds: Annotated[int, typer.Option(min=1, help="Times that every query is asked.")] = 3,
 ) -> None:
-    """Print median and 95th percentile in milliseconds; the first round has cold thumbnails."""
+    """Print median (and 95th percentile); in the first round no thumbnail is ready."""
     executable = chromium()
     if executable is None:
         raise SystemExit("no chromium here (Debian: apt-get install chromium)")
@@ -101,26 +106,35 @@ def main(
 
 
 def ask(page: Any, query: tuple[str, str]) -> list[float]:
-    """Milliseconds to hits, first picture and screen, of processor time; pictures on the screen."""
+    """Milliseconds by the clock until each mark, then of processor time by each kind of process."""
     before = processor_time()
-    hits, first, screen, seen = page.evaluate(ASK, query)
-    return [hits, first, screen, 1e3 * (processor_time() - before), seen]
+    clocks = [page.evaluate(BEGIN, query)]
+    after = processor_time()
+    clocks += [page.evaluate(DRAWN, first) for first in (True, False)]
+    return clocks + [1e3 * (after[kind] - before[kind]) for kind in KINDS.values()]
 
 
-def processor_time() -> float:
-    """Seconds that this process and all below it have worked; not those that have ended."""
+def processor_time() -> dict[str, float]:
+    """Seconds that this process and those of the browser below it have worked, by kind."""
     parents, worked = {}, {}
-    for file in Path("/proc").glob("[0-9]*/stat"):
+    for folder in Path("/proc").glob("[0-9]*"):
         try:
-            fields = file.read_text().rpartition(")")[2].split()
+            fields = (folder / "stat").read_text().rpartition(")")[2].split()
+            command = (folder / "cmdline").read_text()
         except OSError:  # it has just ended
             continue
-        parents[int(file.parent.name)] = int(fields[1])
-        worked[int(file.parent.name)] = int(fields[11]) + int(fields[12])
-    family = {os.getpid()}
+        kind = next((told for flag, told in KINDS.items() if flag in command), "others")
+        parents[int(folder.name)] = int(fields[1])
+        worked[int(folder.name)] = (kind, int(fields[11]) + int(fields[12]))
+    own = os.getpid()
+    worked[own] = (KINDS[SERVER], worked[own][1])
+    family = {own}
     while more := {pid for pid, parent in parents.items() if parent in family} - family:
         family |= more
-    return sum(worked[pid] for pid in family) / os.sysconf("SC_CLK_TCK")
+    total = dict.fromkeys(KINDS.values(), 0.0)
+    for kind, ticks in (worked[pid] for pid in family):
+        total[kind] = total.get(kind, 0.0) + ticks / os.sysconf("SC_CLK_TCK")
+    return total
 
 
 def repeat(searcher: Searcher, folder: Path, count: int) -> None:
@@ -136,11 +150,8 @@ def repeat(searcher: Searcher, folder: Path, count: int) -> None:
             path = folder / "photos" / f"{number // 1000:03}" / f"{number:06}{hit.path.suffix}"
             path.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(hit.path, path)
-            embedding = searcher.neighbours.embedding(hit.id)
-            moved = (
-                np.asarray(embedding)
-                + 0.3 * random.standard_normal(len(embedding)) / len(embedding) ** 0.5
-            )
+            embedding = np.asarray(searcher.neighbours.embedding(hit.id))
+            moved = embedding + 0.3 * random.standard_normal(len(embedding)) / len(embedding) ** 0.5
             status = path.stat()
             rows.append(
                 Stored(
@@ -159,16 +170,17 @@ def repeat(searcher: Searcher, folder: Path, count: int) -> None:
         writer.tidy()
 
 
-def report(name: str, rounds: list[list[Any]]) -> None:
-    """One line for queries asked for the first time, one for those asked again."""
+def report(name: str, rounds: list[list[list[float]]]) -> None:
+    """Clock and work of queries asked for the first time, or again."""
     if not rounds:
         return
-    table = np.array([times for each in rounds for times in each])  # (queries, 5)
-    told = []
-    for column, what in enumerate(("hits", "first picture", "screen", "processor time")):
-        middle, late = np.percentile(table[:, column], [50, 95])
-        told.append(f"{what} {middle:.0f} ({late:.0f})")
-    print(f"{name}: {', '.join(told)} ms; {table[:, 4].mean():.0f} pictures on the screen")
+    table = np.array([times for each in rounds for times in each])  # (queries, marks + kinds)
+    middle, late = np.percentile(table, [50, 95], axis=0)
+    marks = [f"{mark} {middle[i]:.0f} ({late[i]:.0f})" for i, mark in enumerate(MARKS)]
+    work = [
+        f"{kind} {table[:, len(MARKS) + i].mean():.0f}" for i, kind in enumerate(KINDS.values())
+    ]
+    print(f"{name}: {', '.join(marks)} ms; worked until hits: {', '.join(work)} ms")
 
 
 if __name__ == "__main__":
