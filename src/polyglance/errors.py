@@ -6,7 +6,18 @@ shows a traceback.
 
 
 class PolyglanceError(Exception):
-    """Base of every error that a user can cause and mend."""
+    """Base of every error that a user can cause and mend.
+
+    Args:
+        message: English, whole; or with ``{names}`` of values, so that it can be told in other
+            languages with the values put in afterwards.
+        values: what the names stand for.
+    """
+
+    def __init__(self, message: str, **values: object) -> None:
+        super().__init__(message.format(**values) if values else message)
+        self.message = message
+        self.values = values
 
 
 class ManifestError(PolyglanceError):

@@ -213,7 +213,7 @@ def test_rows_that_a_writer_adds_are_filtered(
         ({"min_size": 0}, "minimum size is a number of pixels"),
         ({"min_size": "big"}, "minimum size is a number of pixels"),
         ({"min_size": "-5"}, "minimum size is a number of pixels"),
-        ({"orientation": "diagonal"}, "'diagonal' is no orientation; use landscape, portrait, sq"),
+        ({"orientation": "diagonal"}, "'diagonal' is no orientation; use landscape"),
         ({"kind": "exe"}, "'exe' is no kind of file"),
         ({"caption": "x" * 201}, "caption: longer than 200 characters"),
         ({"folder": "x" * 1001}, "folder: longer than 1000 characters"),

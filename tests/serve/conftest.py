@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fastapi import FastAPI
@@ -11,6 +13,7 @@ from fastapi.testclient import TestClient
 from polyglance.search.collection import Collection
 from polyglance.search.indexer import index
 from polyglance.serve.app import create_app
+from support.browser import chromium, launched, served
 from support.colours import PALETTE, ColourEncoder, picture
 
 ADDRESS = "http://127.0.0.1:8000"
@@ -39,3 +42,35 @@ def app(photos: Path, encoder: ColourEncoder) -> FastAPI:
 @pytest.fixture
 def client(app: FastAPI) -> TestClient:
     return TestClient(app, base_url=ADDRESS)
+
+
+@pytest.fixture(scope="package")
+def browser() -> Iterator[Any]:
+    executable = chromium()
+    if executable is None:
+        pytest.skip("no chromium here (Debian: apt-get install chromium)")
+    with launched(executable) as started:
+        yield started
+
+
+@pytest.fixture
+def address(app: FastAPI) -> Iterator[str]:
+    with served(app) as where:
+        yield where
+
+
+@pytest.fixture
+def page(browser: Any, address: str) -> Iterator[Any]:
+    """A page that must make no request elsewhere and log no error."""
+    context = browser.new_context(viewport={"width": 1200, "height": 800})
+    opened = context.new_page()
+    requests: list[str] = []
+    complaints: list[str] = []
+    context.on("request", lambda request: requests.append(request.url))
+    opened.on("console", lambda message: complaints.append(message.text))
+    opened.on("pageerror", lambda error: complaints.append(str(error)))
+    opened.goto(address)
+    yield opened
+    assert [url for url in requests if not url.startswith(address)] == []
+    assert complaints == []
+    context.close()

@@ -72,15 +72,25 @@ def test_norwegian_survives(client: TestClient, encoder: ColourEncoder) -> None:
     assert encoder.texts_seen == [("et bilde", "no")]
     assert "searched as" in page
     assert "(no)" in page
-    assert "the model was not trained on no" in page
+    assert "The model was not trained on no" in page
     assert '<option value="no" lang="no" selected>Norsk</option>' in page
 
 
 def test_more_like_this(client: TestClient) -> None:
-    address = re.search(r'href="(/\?like=[0-9a-f]{16})"', client.get("/?q=rot").text)
-    assert address
-    page = client.get(address[1]).text
+    red = client.get("/api/v1/search?q=rot").json()["hits"][0]["id"]
+    page = client.get(f"/?like={red}").text
     assert re.search("More like <bdi>red.png</bdi>", page)
+    assert names(page)[0] == "mostly &lt;red&gt; &amp; blue.png"
+    assert "red.png" not in names(page)
+
+
+def test_more_like_this_keeps_the_words(client: TestClient) -> None:
+    page = client.get("/?q=blau&language=de").text
+    blue = client.get("/api/v1/search?q=blau").json()["hits"][0]["id"]
+    assert f'class="like" href="/?q=blau&amp;language=de&amp;like={blue}"' in page
+    assert f'class="less" href="/?q=blau&amp;language=de&amp;like={blue}%40-1"' in page
+    page = client.get(f"/?q=blau&language=de&like={blue}").text
+    assert 'value="blau"' in page
     assert names(page)[0] == "mostly &lt;red&gt; &amp; blue.png"
 
 

@@ -63,4 +63,6 @@ def test_page_turns(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None
 def test_beyond_the_end(client: TestClient) -> None:
     html = client.get("/?q=rot&offset=100").text
     assert "No more pictures" in html
-    assert client.get("/?q=rot&offset=-1").status_code == 422
+    assert names(client.get("/?q=rot&offset=-1").text) == names(client.get("/?q=rot").text)
+    answer = client.get("/?q=rot&offset=99999")
+    assert (answer.status_code, "offset must be between" in answer.text) == (400, True)

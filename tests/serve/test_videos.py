@@ -43,7 +43,7 @@ def test_the_api_tells_the_moment_and_shows_its_frame(
 
 def test_the_page_shows_the_clock_of_videos_alone(client: TestClient) -> None:
     page = client.get("/", params={"q": "blau"}).text
-    assert page.count('class="moment"') == 1
+    assert page.count('class="clock"') == 1
     assert ">00:02</time>" in page
     assert "2 pictures" in page
     assert client.get("/api/v1/collection").json()["pictures"] == 2
@@ -54,7 +54,7 @@ def test_why_this_is_asked_of_the_frame(client: TestClient) -> None:
     film = next(hit for hit in hits if hit["path"] == "film.mp4")
     heat = client.get(f"/heat/{film['id']}", params={"q": "green"})
     assert heat.status_code == 200
-    assert "at 00:01" in client.get(f"/why/{film['id']}", params={"q": "green"}).text
+    assert "<dd>00:01</dd>" in client.get(f"/view/{film['id']}", params={"q": "green"}).text
 
 
 def test_a_video_that_is_gone_has_no_thumbnail(client: TestClient, tmp_path: Path) -> None:

@@ -26,10 +26,7 @@ if TYPE_CHECKING:
 
 EMPTY = "the collection is empty"
 MODEL_HELP = "An export of the collection's model. Without it: the model itself."
-NO_MATCH = (
-    "nothing here matches well: the best picture has relevance {:.2f}; "
-    "--min-relevance 0 shows the nearest all the same"
-)
+NO_MATCH = "nothing here matches well: the best picture has relevance {:.2f}; the nearest are"
 
 
 def search(
@@ -161,9 +158,8 @@ def search(
     )
     if not hits:
         _print_nothing(searcher, filters, min_relevance)
-    elif min_relevance is None and offset == 0 and nothing_matches(hits):
+    elif offset == 0 and nothing_matches(hits):
         typer.echo(NO_MATCH.format(hits[0].relevance), err=True)
-        hits = []
     if as_json:
         _print_json([_as_json(hit, asked) for hit in hits])
         return

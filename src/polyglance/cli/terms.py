@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,10 +9,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from polyglance.search.query import Query
     from polyglance.search.terms import Term
-
-_NUMBER = r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)"
-_WEIGHTED = re.compile(rf"(.*)@({_NUMBER})", re.DOTALL)
-_SPOKEN = re.compile(rf"(.*)@([A-Za-z]{{2,3}}(?:-[A-Za-z0-9]{{1,8}})*)(?:,({_NUMBER}))?", re.DOTALL)
 
 
 def query_of(
@@ -50,31 +45,29 @@ def query_of(
 
 
 def _texts(values: Iterable[str], sign: int, language: str | None) -> Iterator[Term]:
+    from polyglance.search.notation import read_text
     from polyglance.search.terms import Term
 
     for value in values:
-        text, tag, weight = value, language, 1.0
-        if matched := _WEIGHTED.fullmatch(value):
-            text, weight = matched[1], _weight(matched[2])
-        elif matched := _SPOKEN.fullmatch(value):
-            text, tag, weight = matched[1], matched[2], _weight(matched[3])
-        yield Term.of(text, language=tag, weight=sign * weight)
+        text, tag, weight = read_text(value)
+        yield Term.of(text, language=tag or language, weight=sign * _weight(weight))
 
 
 def _images(values: Iterable[Path], sign: int) -> Iterator[Term]:
+    from polyglance.search.notation import Written, read_picture
     from polyglance.search.terms import Term
 
     for value in values:
-        path, weight = value, 1.0
-        if not value.exists() and (matched := _WEIGHTED.fullmatch(str(value))):
-            path, weight = Path(matched[1]), _weight(matched[2])
-        yield Term.of(image=path, weight=sign * weight)
+        path, _, weight = (
+            Written(str(value), None, None) if value.exists() else read_picture(str(value))
+        )
+        yield Term.of(image=Path(path), weight=sign * _weight(weight))
 
 
-def _weight(text: str | None) -> float:
+def _weight(written: float | None) -> float:
     from polyglance.errors import QueryError
 
-    weight = 1.0 if text is None else float(text)
+    weight = 1.0 if written is None else written
     if weight < 0:
-        raise QueryError(f"the weight {text} is below 0; use --minus or --minus-image")
+        raise QueryError(f"the weight {weight:g} is below 0; use --minus or --minus-image")
     return weight

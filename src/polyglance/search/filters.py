@@ -100,7 +100,7 @@ class Filters:
         """
         first, last = _day("since", since, end=False), _day("until", until, end=True)
         if first is not None and last is not None and first > last:
-            raise QueryError(f"no day is since {first} and until {last}")
+            raise QueryError("no day is since {first} and until {last}", first=first, last=last)
         return cls(
             folder=_folder(folder),
             since=first,
@@ -180,7 +180,9 @@ def _day(name: str, text: str | None, *, end: bool) -> date | None:
         return date(year, month, day)
     except ValueError:
         raise QueryError(
-            f"{name}: {text!r} is not a date; use one like 2024, 2024-06 or 2024-06-30"
+            "{name}: {text!r} is not a date; use one like 2024, 2024-06 or 2024-06-30",
+            name=name,
+            text=text,
         ) from None
 
 
@@ -191,7 +193,9 @@ def _size(value: int | str | None) -> int | None:
         text = value.strip()
         value = int(text) if re.fullmatch(r"[0-9]{1,9}", text) else 0
     if not 1 <= value <= MAX_SIZE:
-        raise QueryError(f"the minimum size is a number of pixels between 1 and {MAX_SIZE}")
+        raise QueryError(
+            "the minimum size is a number of pixels between 1 and {most}", most=MAX_SIZE
+        )
     return value
 
 
@@ -200,7 +204,7 @@ def _orientation(text: str | None) -> Orientation | None:
     if not shape:
         return None
     if shape not in get_args(Orientation):
-        raise QueryError(f"{text!r} is no orientation; use {', '.join(get_args(Orientation))}")
+        raise QueryError("{text!r} is no orientation; use landscape, portrait or square", text=text)
     return cast("Orientation", shape)
 
 
@@ -210,8 +214,9 @@ def _kind(text: str | None) -> str | None:
         return None
     if kind not in _KINDS and kind not in _ENDINGS:
         raise QueryError(
-            f"{text!r} is no kind of file that is searched; use picture, video, or an ending such "
-            f"as jpg, png or mp4"
+            "{text!r} is no kind of file that is searched; use picture, video, or an ending such "
+            "as jpg, png or mp4",
+            text=text,
         )
     return kind
 
@@ -223,11 +228,11 @@ def _caption(text: str | None) -> str | None:
 
 def _checked(name: str, text: str, longest: int) -> str:
     if len(text) > longest:
-        raise QueryError(f"{name}: longer than {longest} characters")
+        raise QueryError("{name}: longer than {longest} characters", name=name, longest=longest)
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise QueryError(f"{name}: {text!r} is not valid Unicode") from None
+        raise QueryError("{name}: {text!r} is not valid Unicode", name=name, text=text) from None
     return text
 
 

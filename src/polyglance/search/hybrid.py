@@ -84,27 +84,25 @@ def fuse(rankings: Sequence[Sequence[str]]) -> list[str]:
     return sorted(scores, key=lambda key: (-scores[key], key))
 
 
-def fused_page(
+def fused_best(
     collection: Collection,
     vector: NDArray[np.float32],
     rankings: Rankings,
     *,
     top: int,
-    offset: int,
 ) -> list[tuple[Neighbour, FoundBy]]:
-    """A page of the fused ranking, each file with its best row and the ranks it was found by.
+    """The best of the fused ranking, each file with its best row and the ranks it was found by.
 
     Args:
         collection: that was ranked.
         vector: (dimension,) of unit length, that it was ranked by.
         rankings: of it.
         top: how many files.
-        offset: how many are left out before them.
     """
     nearest = {each.row["file"]: each for each in rankings.vector}
     vector_ranks = {file: rank for rank, file in enumerate(nearest, start=1)}
     text_ranks = {file: rank for rank, file in enumerate(rankings.text, start=1)}
-    page = fuse([list(vector_ranks), list(text_ranks)])[offset : offset + top]
+    page = fuse([list(vector_ranks), list(text_ranks)])[:top]
     by_words_alone = collection.rows_of_files(file for file in page if file not in nearest)
     nearest |= {file: _nearest_of(rows, vector) for file, rows in by_words_alone.items()}
     # A writer may have taken a file out since it was ranked.

@@ -19,7 +19,7 @@ from polyglance.search.caption_words import words_of_text
 from polyglance.search.collection import Collection
 from polyglance.search.encoder import Encoder
 from polyglance.search.filters import EVERYTHING, Filters
-from polyglance.search.hybrid import DEPTH, FoundBy, fused_page, rank_both_ways
+from polyglance.search.hybrid import DEPTH, FoundBy, fused_best, rank_both_ways
 from polyglance.search.nearest import Neighbour, Neighbours
 from polyglance.search.relevance import check_relevance
 from polyglance.search.schema import Captions, stored_path
@@ -78,7 +78,7 @@ class Query:
         if not parts:
             raise QueryError(EMPTY)
         if len(parts) > MAX_TERMS:
-            raise QueryError(f"the query has more than {MAX_TERMS} parts")
+            raise QueryError("the query has more than {most} parts", most=MAX_TERMS)
         return cls(parts)
 
     @property
@@ -234,6 +234,7 @@ class Searcher:
         filters: Filters = EVERYTHING,
         hybrid: bool = False,
         min_relevance: float = 0.0,
+        others: bool = False,
     ) -> list[Hit]:
         """The ``top`` best pictures and videos, best first; a video with its best moment.
 
@@ -248,16 +249,19 @@ class Searcher:
             hybrid: rank by the words of captions as well, see :mod:`polyglance.search.hybrid`;
                 the score stays the cosine, and is not what the hits are ordered by.
             min_relevance: of a hit, 0 to 1; what was found by its captions has none to reach.
+            others: leave out the pictures of the collection that the query names.
 
         Raises:
             QueryError: a number is out of range; ``hybrid`` is asked for with a query whose words
-                cannot be looked for, or of a collection without captions; or ``min_relevance`` is
-                above 0 where relevance is not known.
+                cannot be looked for, or of a collection without captions; ``min_relevance`` is
+                above 0 where relevance is not known; or a picture that the query names is not in
+                the collection.
             PictureError: the query's picture cannot be read.
         """
         _check_page(top, offset)
         check_relevance(min_relevance)
         words = _words_for_captions(query, offset + top) if hybrid else ""
+        named = self._named(query) if others else set()
         vector = self.embed(query)
         background = self._background(query, vector)
         if background is None and min_relevance > 0:
@@ -265,10 +269,12 @@ class Searcher:
                 f"relevance is known where a query is words alone and the collection has "
                 f"{LEAST_ROWS} pictures or more: ask without a least relevance"
             )
+        last = offset + top + len(named)
         if hybrid:
-            hits = self._hybrid_hits(words, vector, top, offset, filters)
+            found = self._hybrid_hits(words, vector, last, filters)
         else:
-            hits = self._hits(vector, offset + top, filters)[offset:]
+            found = self._hits(vector, last, filters)
+        hits = [hit for hit in found if hit.path not in named][offset : offset + top]
         if background is None:
             return hits
         judged = (replace(hit, relevance=background.cdf(hit.score)) for hit in hits)
@@ -286,14 +292,8 @@ class Searcher:
         Raises:
             QueryError: there is no such picture, or ``top`` or ``offset`` is out of range.
         """
-        _check_page(top, offset)
-        asked = self.picture(picture_id)
-        embedding = None if asked is None else self.neighbours.embedding(picture_id)
-        if asked is None or embedding is None:
-            raise QueryError(f"there is no picture {picture_id!r} in this collection")
-        found = self._hits(embedding, offset + top + 1, filters)
-        others = [hit for hit in found if hit.path != asked.path]
-        return others[offset : offset + top]
+        query = Query.combined([Term.of(picture=picture_id)])
+        return self.search(query, top=top, offset=offset, filters=filters, others=True)
 
     def picture(self, picture_id: str) -> Hit | None:
         """One picture, or frame, of the collection by its id, or ``None``."""
@@ -310,7 +310,7 @@ class Searcher:
         hit = self.picture(picture_id)
         embedding = None if hit is None else self.neighbours.embedding(picture_id)
         if hit is None or embedding is None:
-            raise QueryError(f"there is no picture {picture_id!r} in this collection")
+            raise _absent(picture_id)
         return replace(hit, score=float(embedding @ self.embed(query)))
 
     @property
@@ -352,8 +352,9 @@ class Searcher:
         length = float(np.linalg.norm(total))
         if length < VANISHING * sum(abs(term.weight) for term in query.terms):
             raise QueryError(
-                f"the parts of the query cancel one another out: {query}; change a weight, or "
-                f"leave a part out"
+                "the parts of the query cancel one another out: {query}; change a weight, or "
+                "leave a part out",
+                query=query,
             )
         return np.asarray(total / length, dtype=np.float32)
 
@@ -366,6 +367,10 @@ class Searcher:
         with self._encoding:
             return self.encoder.encode_texts(texts, language=languages)
 
+    def _named(self, query: Query) -> set[Path]:
+        ids = [term.picture for term in query.terms if term.picture is not None]
+        return {hit.path for hit in map(self.picture, ids) if hit is not None}
+
     def _embed_term(self, term: Term) -> NDArray[np.float32]:
         if term.text is not None:
             language = None if term.language == NOT_GIVEN else term.language
@@ -377,7 +382,7 @@ class Searcher:
         key = term.picture or ""
         embedding = self.neighbours.embedding(key) if _is_id(key) else None
         if embedding is None:
-            raise QueryError(f"there is no picture {key!r} in this collection")
+            raise _absent(key)
         return embedding
 
     def _embed_picture(self, image: Path | bytes) -> NDArray[np.float32]:
@@ -397,11 +402,11 @@ class Searcher:
         return [self._hit(each) for each in found]
 
     def _hybrid_hits(
-        self, words: str, vector: NDArray[np.float32], top: int, offset: int, filters: Filters
+        self, words: str, vector: NDArray[np.float32], top: int, filters: Filters
     ) -> list[Hit]:
         where = filters.expression()
         rankings = rank_both_ways(self.neighbours, vector, words, where=where)
-        page = fused_page(self.collection, vector, rankings, top=top, offset=offset)
+        page = fused_best(self.collection, vector, rankings, top=top)
         return [self._hit(neighbour, found_by) for neighbour, found_by in page]
 
     def _hit(self, neighbour: Neighbour, found_by: FoundBy | None = None) -> Hit:
@@ -431,11 +436,15 @@ def _words_for_captions(query: Query, last: int) -> str:
     return " ".join(map(words_of_text, query.wanted_texts()))
 
 
+def _absent(picture_id: str) -> QueryError:
+    return QueryError("there is no picture {id!r} in this collection", id=picture_id)
+
+
 def _check_page(top: int, offset: int) -> None:
     if not 1 <= top <= MAX_TOP + 1:  # one more tells whether there are more
-        raise QueryError(f"the number of results must be between 1 and {MAX_TOP}")
+        raise QueryError("the number of results must be between 1 and {most}", most=MAX_TOP)
     if not 0 <= offset <= MAX_OFFSET:
-        raise QueryError(f"the offset must be between 0 and {MAX_OFFSET}")
+        raise QueryError("the offset must be between 0 and {most}", most=MAX_OFFSET)
 
 
 def clock(seconds: float) -> str:

@@ -60,11 +60,15 @@ class Term:
             raise QueryError("each part of a query is one text or one picture")
         if not isfinite(weight) or not 0 < abs(weight) <= MAX_WEIGHT:
             raise QueryError(
-                f"the weight {weight:g} is none: use a number up to {MAX_WEIGHT:g} that is not 0"
+                "the weight {weight:g} is none: use a number up to {most:g} that is not 0",
+                weight=weight,
+                most=MAX_WEIGHT,
             )
         tag = (language or "").strip() or NOT_GIVEN
         if not is_language_tag(tag):
-            raise QueryError(f"{tag!r} is not a language tag; use one like de, pt-BR or zh-Hant")
+            raise QueryError(
+                "{tag!r} is not a language tag; use one like de, pt-BR or zh-Hant", tag=tag
+            )
         words = None if text is None else _cleaned(text)
         return cls(text=words, language=tag, image=image, picture=picture, weight=float(weight))
 
@@ -104,9 +108,9 @@ def _cleaned(text: str) -> str:
     if not words:
         raise QueryError("a text of the query is empty")
     if len(words) > MAX_CHARACTERS:
-        raise QueryError(f"the query is longer than {MAX_CHARACTERS} characters")
+        raise QueryError("the query is longer than {most} characters", most=MAX_CHARACTERS)
     try:
         words.encode()
     except UnicodeEncodeError:
-        raise QueryError(f"{words!r} is not valid Unicode") from None
+        raise QueryError("{words!r} is not valid Unicode", words=words) from None
     return words

@@ -18,7 +18,9 @@ from polyglance.serve.api import make_api
 from polyglance.serve.pages import STATIC, make_pages
 from polyglance.serve.protection import Protection
 from polyglance.serve.thumbnails import Thumbnails
-from polyglance.serve.why import make_explainer
+from polyglance.serve.uploads import Uploads
+from polyglance.serve.viewer import make_viewer
+from polyglance.serve.why import GONE, make_explainer, make_why
 
 THUMBNAIL_SIDE = 480  # twice the size of a tile, for dense screens
 PREVIEW_SIDE = 1600
@@ -53,7 +55,10 @@ def create_app(
     app.add_exception_handler(RequestValidationError, _as_invalid)
     explain = make_explainer(searcher)
     app.include_router(make_api(searcher, explain))
-    app.include_router(make_pages(searcher, explain))
+    app.include_router(make_why(searcher, explain))
+    uploads = Uploads()
+    app.include_router(make_pages(searcher, uploads))
+    app.include_router(make_viewer(searcher, explain, uploads))
     _add_pictures(app, searcher)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     return app
@@ -76,7 +81,7 @@ def _add_pictures(app: FastAPI, searcher: Searcher) -> None:
         try:
             content = thumbnails.jpeg(hit.path, content=hit.content, side=side, moment=hit.moment)
         except PictureError:
-            raise HTTPException(404, "the picture's file is gone or unreadable") from None
+            raise HTTPException(404, GONE) from None
         return Response(content, media_type="image/jpeg", headers=headers)
 
     @app.get("/thumbnail/{picture_id}", include_in_schema=False)

@@ -1,12 +1,10 @@
-"""Filters as addresses and forms carry them, for the API and for the page."""
+"""Filters as addresses carry them, for the API and for the page."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import fields
 from typing import Annotated
-from urllib.parse import urlencode
 
-from fastapi import Form
 from fastapi import Query as Parameter
 
 from polyglance.search.filters import (
@@ -16,6 +14,8 @@ from polyglance.search.filters import (
     Filters,
     Orientation,
 )
+
+FIELDS = tuple(each.name for each in fields(Filters))
 
 FOLDER = "Only below this folder, as the paths of hits begin."
 SINCE = "First day of the EXIF date: 2024, 2024-06 or 2024-06-30."
@@ -60,58 +60,3 @@ def filters_of_address(
         kind=kind,
         caption=caption,
     )
-
-
-def typed_in_address(
-    folder: str = "",
-    since: str = "",
-    until: str = "",
-    min_size: str = "",
-    orientation: str = "",
-    kind: str = "",
-    caption: str = "",
-) -> dict[str, str]:
-    """What stands in the page's filter fields, unchecked, of those that are not empty."""
-    return _filled(
-        folder=folder,
-        since=since,
-        until=until,
-        min_size=min_size,
-        orientation=orientation,
-        kind=kind,
-        caption=caption,
-    )
-
-
-def typed_in_form(
-    folder: Annotated[str, Form()] = "",
-    since: Annotated[str, Form()] = "",
-    until: Annotated[str, Form()] = "",
-    min_size: Annotated[str, Form()] = "",
-    orientation: Annotated[str, Form()] = "",
-    kind: Annotated[str, Form()] = "",
-    caption: Annotated[str, Form()] = "",
-) -> dict[str, str]:
-    """Likewise, where a picture comes along."""
-    return _filled(
-        folder=folder,
-        since=since,
-        until=until,
-        min_size=min_size,
-        orientation=orientation,
-        kind=kind,
-        caption=caption,
-    )
-
-
-def address(**values: str | Mapping[str, str] | None) -> str:
-    """The page with this state, ``/?…``; what is empty is left out, a mapping is spread."""
-    flat: dict[str, str] = {}
-    for name, value in values.items():
-        flat |= dict(value) if isinstance(value, Mapping) else {name: value or ""}
-    filled = _filled(**flat)
-    return f"/?{urlencode(filled)}" if filled else "/"
-
-
-def _filled(**values: str) -> dict[str, str]:
-    return {name: value for name, value in values.items() if value.strip()}

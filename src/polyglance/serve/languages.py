@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import unicodedata
+
+from babel import Locale, UnknownLocaleError
+
 from polyglance.data.language import primary_language
 
 NATIVE_NAMES = {
@@ -45,3 +49,22 @@ def native_name(tag: str) -> str:
     if name is None:
         return tag
     return name if tag in NATIVE_NAMES else f"{name} ({tag})"
+
+
+def direction(text: str, tag: str) -> str:
+    """How a text runs, ``ltr`` or ``rtl``; empty where neither its language nor it tells.
+
+    Args:
+        text: the first of its characters with a direction decides, as ``dir="auto"`` does.
+        tag: BCP-47 tag of its language, which decides before them; or empty, or ``und``.
+    """
+    try:
+        return Locale.parse(primary_language(tag)).text_direction if tag else _first_strong(text)
+    except (UnknownLocaleError, ValueError):
+        return _first_strong(text)
+
+
+def _first_strong(text: str) -> str:
+    ways = {"L": "ltr", "R": "rtl", "AL": "rtl"}
+    found = (ways.get(unicodedata.bidirectional(character)) for character in text)
+    return next((way for way in found if way), "")

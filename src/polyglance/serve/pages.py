@@ -3,30 +3,44 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, File, Form, Request, Response, UploadFile
-from fastapi import Query as Parameter
-from fastapi.templating import Jinja2Templates
-from jinja2 import Environment, PackageLoader, select_autoescape
+from fastapi import APIRouter, Depends, File, Request, Response, UploadFile
+from fastapi.responses import RedirectResponse
 
-from polyglance.errors import PolyglanceError
+from polyglance.errors import PictureError, PolyglanceError, QueryError
 from polyglance.search.filters import EVERYTHING, Filters
-from polyglance.search.query import MAX_OFFSET, Hit, Query, Searcher
+from polyglance.search.query import MAX_OFFSET, Hit, Searcher
 from polyglance.search.relevance import nothing_matches
 from polyglance.search.terms import NOT_GIVEN
 from polyglance.serve.api import thumbnail_address
-from polyglance.serve.filtering import address, typed_in_address, typed_in_form
-from polyglance.serve.fragments import as_fragment, wants_fragment
-from polyglance.serve.languages import native_name
-from polyglance.serve.why import Explainer, address_of_words, make_why
+from polyglance.serve.asked import Asked, Part
+from polyglance.serve.languages import direction, native_name
+from polyglance.serve.rendering import render
+from polyglance.serve.uploads import Uploads
 from polyglance.text.language_guess import Guess
 
-HITS_SHOWN = 60
-SAMPLES_SHOWN = 24
+STATIC = Path(__file__).parent / "static"
+HITS_SHOWN = 48
+SAMPLES_SHOWN = 40
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """A part of the query as the page shows it.
+
+    Attributes:
+        part: itself.
+        name: of a picture's file; empty for a text, and for a picture that is gone.
+        picture: address of a small picture; empty likewise.
+    """
+
+    part: Part
+    name: str = ""
+    picture: str = ""
 
 
 @dataclass(kw_only=True)
@@ -34,202 +48,171 @@ class View:
     """What a page shows.
 
     Attributes:
-        text: in the search box.
-        language: chosen beside it; empty where none is.
-        spoken: the tag that reached the model; ``None`` where no words were searched.
-        guess: of the language, where none was chosen.
-        like: the picture of the collection that others are compared with.
-        upload: name of the picture file that others are compared with.
-        typed: name → content of the filter fields that are not empty.
-        filters: what they mean.
+        asked: what was asked for.
+        parts: of it, beside the words in the box.
+        spoken: the tag of the first wanted text, as it reached the model; ``None`` without one.
+        guess: of its language, where none was chosen.
+        filters: what the filter fields mean.
         matching: how many pictures and videos pass the filters.
-        offset: how many hits came on the pages before.
         more: whether there are hits after these.
-        anyway: whether hits are shown though nothing matches well.
         hits: best first.
         samples: pictures to look at where nothing was asked.
         milliseconds: that the search took.
-        words: the query's part of an address, where the model can say why it found a picture.
-        warning: about the language.
+        explains: whether the model can say why it found a picture.
+        unlearned: languages that the model was trained on, where the query's is none of them.
         error: for the user, instead of hits.
     """
 
-    text: str = ""
-    language: str = ""
+    asked: Asked
+    parts: list[Shown] = field(default_factory=list)
     spoken: str | None = None
     guess: Guess | None = None
-    like: Hit | None = None
-    upload: str | None = None
-    typed: dict[str, str] = field(default_factory=dict)
     filters: Filters = EVERYTHING
     matching: int = 0
-    offset: int = 0
     more: bool = False
-    anyway: bool = False
     hits: list[Hit] = field(default_factory=list)
     samples: list[Hit] = field(default_factory=list)
     milliseconds: float = 0.0
-    words: str = ""
-    warning: str | None = None
-    error: str | None = None
+    explains: bool = False
+    unlearned: tuple[str, ...] = ()
+    error: PolyglanceError | None = None
 
     @property
-    def unfiltered(self) -> str:
-        """The address that asks the same of all pictures."""
-        return self._address({})
+    def direction(self) -> str:
+        """``ltr`` or ``rtl``, as the words run; empty without words."""
+        return direction(self.asked.words, self.asked.language)
 
     @property
     def no_match(self) -> bool:
-        """Whether nothing matches well, and the nearest hits were not asked for all the same."""
-        return self.offset == 0 and not self.anyway and nothing_matches(self.hits)
-
-    @property
-    def nearest(self) -> str:
-        """The address that shows the nearest hits all the same."""
-        return self._address({**self.typed, "anyway": "true"})
+        """Whether even the best hits match too little to be called matches."""
+        return not self.asked.offset and nothing_matches(self.hits)
 
     @property
     def next(self) -> str | None:
-        """The address of the page after this one; an uploaded picture has none."""
-        after = self.offset + HITS_SHOWN
-        shown = self.more and not self.upload and after <= MAX_OFFSET
-        return self._address({**self.typed, "offset": str(after)}) if shown else None
+        """The address of the page after this one."""
+        after = self.asked.at(self.asked.offset + HITS_SHOWN)
+        return after.address if self.more and after.offset <= MAX_OFFSET else None
 
     @property
     def previous(self) -> str | None:
         """The address of the page before this one."""
-        before = max(0, self.offset - HITS_SHOWN)
-        carried = {**self.typed, **({"offset": str(before)} if before else {})}
-        return self._address(carried) if self.offset else None
+        before = self.asked.at(self.asked.offset - HITS_SHOWN)
+        return before.address if self.asked.offset else None
 
-    def _address(self, carried: Mapping[str, str]) -> str:
-        like = self.like.id if self.like else ""
-        anyway = "true" if self.anyway else ""
-        return address(
-            q=self.text, language=self.language, like=like, anyway=anyway, carried=carried
+
+def asked_in_address(request: Request) -> Asked:
+    """What an address asks for."""
+    return Asked.of(request.query_params.multi_items())
+
+
+async def asked_in_form(request: Request) -> Asked:
+    """What a form asks for, beside the files in it."""
+    form = await request.form()
+    return Asked.of((name, value) for name, value in form.multi_items() if isinstance(value, str))
+
+
+def make_pages(searcher: Searcher, uploads: Uploads) -> APIRouter:
+    """The page at ``/``, and the pictures that were sent to it at ``/upload/…``."""
+    pages = APIRouter(include_in_schema=False)
+
+    def show(request: Request, view: View) -> Response:
+        return render(
+            request,
+            page="page.html",
+            fragment="results.html",
+            status=200 if view.error is None else 400,
+            asked=view.asked,
+            view=view,
+            languages=_choices(searcher, view.asked.language),
+            pictures=searcher.collection.files(),
         )
 
-    def show(self, found: list[Hit]) -> None:
-        """Take hits, of which there is one more than fits where others follow."""
-        self.hits, self.more = found[:HITS_SHOWN], len(found) > HITS_SHOWN
-
-
-Typed = dict[str, str]
-
-
-def make_pages(searcher: Searcher, explain: Explainer) -> APIRouter:
-    """The page at ``/``, and those that say why a picture was found."""
-    pages = APIRouter(include_in_schema=False)
-    templates = Jinja2Templates(env=_environment())
-    pages.include_router(make_why(searcher, explain, templates))
-
-    def render(request: Request, view: View) -> Response:
-        status = 200 if view.error is None else 400
-        context = {
-            "view": view,
-            "languages": _choices(searcher, view.language),
-            "pictures": searcher.collection.files(),
-        }
-        name = "results.html" if wants_fragment(request) else "page.html"
-        return as_fragment(templates.TemplateResponse(request, name, context, status_code=status))
-
     @pages.get("/")
-    def look(
-        request: Request,
-        typed: Annotated[Typed, Depends(typed_in_address)],
-        q: str = "",
-        language: str = "",
-        like: str = "",
-        offset: Annotated[int, Parameter(ge=0, le=MAX_OFFSET)] = 0,
-        anyway: bool = False,
-    ) -> Response:
-        view = View(text=q, language=language, typed=typed, offset=offset, anyway=anyway)
-        if like:
-            _attempt(searcher, view, lambda: _find_like(searcher, view, like))
-        elif q.strip():
-            _attempt(searcher, view, lambda: _find(searcher, view, image=None))
-        else:
-            _attempt(searcher, view, lambda: _sample(searcher, view))
-        return render(request, view)
+    def look(request: Request, asked: Annotated[Asked, Depends(asked_in_address)]) -> Response:
+        if "also" in request.query_params:  # what was added gets its place in the address
+            return RedirectResponse(asked.address, status_code=303)
+        view = View(asked=asked)
+        _attempt(view, lambda: _find(searcher, uploads, view))
+        return show(request, view)
 
     @pages.post("/")
     def look_by_picture(
         request: Request,
         image: Annotated[UploadFile, File()],
-        typed: Annotated[Typed, Depends(typed_in_form)],
-        q: Annotated[str, Form()] = "",
-        language: Annotated[str, Form()] = "",
+        asked: Annotated[Asked, Depends(asked_in_form)],
     ) -> Response:
-        name = PurePosixPath(image.filename or "").name
-        view = View(text=q, language=language, typed=typed, upload=name)
-        content = image.file.read()
-        if content:
-            _attempt(searcher, view, lambda: _find(searcher, view, image=content))
-        else:
-            view.error = "choose a picture file first"
-        return render(request, view)
+        try:
+            token = _kept(uploads, image)
+        except PolyglanceError as error:
+            return show(request, View(asked=asked, error=error))
+        return RedirectResponse(asked.with_upload(token).address, status_code=303)
+
+    @pages.get("/upload/{token}")
+    def upload(token: str) -> Response:
+        try:
+            content = uploads[token].thumbnail
+        except QueryError:
+            return Response(status_code=404)
+        headers = {"cache-control": "private, no-store"}
+        return Response(content, media_type="image/jpeg", headers=headers)
 
     return pages
 
 
-def _attempt(searcher: Searcher, view: View, find: Callable[[], None]) -> None:
+def _kept(uploads: Uploads, image: UploadFile) -> str:
+    content = image.file.read()
+    if not content:
+        raise QueryError("choose a picture file first")
+    try:
+        return uploads.keep(PurePosixPath(image.filename or "").name, content)
+    except PictureError as error:
+        raise QueryError("your picture cannot be read: {name}", name=str(error)) from None
+
+
+def _attempt(view: View, find: Callable[[], None]) -> None:
     started = time.perf_counter()
     try:
-        view.filters = Filters.of(**view.typed)
-        view.typed = view.filters.given()
-        view.matching = searcher.matching(view.filters)
         find()
     except PolyglanceError as error:
-        view.error = str(error)
+        view.error = error
     view.milliseconds = 1e3 * (time.perf_counter() - started)
 
 
-def _find(searcher: Searcher, view: View, *, image: bytes | None) -> None:
-    query = searcher.understand(Query.of(view.text, language=view.language, image=image))
+def _find(searcher: Searcher, uploads: Uploads, view: View) -> None:
+    asked = view.asked
+    view.parts = [_shown(searcher, uploads, part) for part in asked.parts]
+    view.filters = Filters.of(**asked.typed)
+    view.matching = searcher.matching(view.filters)
+    if not asked:
+        view.samples = searcher.sample(SAMPLES_SHOWN, filters=view.filters)
+        return
+    query = searcher.understand(asked.query(uploads))
     if query.text is not None:
         view.guess = query.texts[0].guess
         view.spoken = query.language
-        view.words = address_of_words(query) if searcher.explains else ""
-        view.warning = searcher.language_warning(query.language)
-    top, offset = HITS_SHOWN + 1, view.offset
-    view.show(searcher.search(query, top=top, offset=offset, filters=view.filters))
+        view.explains = searcher.explains
+        if searcher.language_warning(query.language):
+            view.unlearned = tuple(searcher.encoder.languages)
+    found = searcher.search(
+        query, top=HITS_SHOWN + 1, offset=asked.offset, filters=view.filters, others=True
+    )
+    view.hits, view.more = found[:HITS_SHOWN], len(found) > HITS_SHOWN
 
 
-def _find_like(searcher: Searcher, view: View, picture_id: str) -> None:
-    view.like = searcher.picture(picture_id)
-    top, offset = HITS_SHOWN + 1, view.offset
-    view.show(searcher.similar(picture_id, top=top, offset=offset, filters=view.filters))
+def _shown(searcher: Searcher, uploads: Uploads, part: Part) -> Shown:
+    """Also of a picture that is gone: the query tells of it, and the page lets it be taken out."""
+    if part.kind == "upload" and part.content in uploads:
+        name = uploads[part.content].name
+        return Shown(part=part, name=name, picture=f"/upload/{part.content}")
+    hit = searcher.picture(part.content) if part.kind == "like" else None
+    if hit is None:
+        return Shown(part=part)
+    return Shown(part=part, name=PurePosixPath(hit.name).name, picture=thumbnail_address(hit))
 
 
-def _sample(searcher: Searcher, view: View) -> None:
-    view.samples = searcher.sample(SAMPLES_SHOWN, filters=view.filters)
-
-
-def _choices(searcher: Searcher, chosen: str) -> list[tuple[str, str]]:
+def _choices(searcher: Searcher, tag: str) -> list[tuple[str, str]]:
     """(tag, name) of the languages on offer, by name; what is chosen is always among them."""
-    tags = {*searcher.encoder.languages, *([chosen] if chosen else [])} - {NOT_GIVEN}
+    tags = {*searcher.encoder.languages, *([tag] if tag else [])} - {NOT_GIVEN}
     return sorted(
         ((tag, native_name(tag)) for tag in tags), key=lambda choice: choice[1].casefold()
     )
-
-
-def _environment() -> Environment:
-    loader = PackageLoader("polyglance.serve", "templates")
-    environment = Environment(loader=loader, autoescape=select_autoescape(), trim_blocks=True)
-    environment.lstrip_blocks = True
-    environment.filters["thumbnail"] = thumbnail_address
-    environment.filters["native_name"] = native_name
-    environment.filters["label"] = _label
-    environment.globals["address"] = address
-    return environment
-
-
-def _label(hit: Hit, spoken: str | None) -> tuple[str, str]:
-    """(text, its language) under a picture: its caption in the language asked, or its file name."""
-    for language in (spoken, "en"):
-        if language and (captions := hit.captions.get(language)):
-            return captions[0], language
-    return PurePosixPath(hit.name).name, ""
-
-
-STATIC = Path(__file__).parent / "static"

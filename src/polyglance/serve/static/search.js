@@ -1,6 +1,4 @@
 // An address holds what was asked: fields that are empty are left out of it.
-document.getElementById("search").addEventListener("formdata", (event) => {
-  for (const input of event.target.elements)
-    if (input.name && input.value === "" && input.form === event.target && input.closest("#filters"))
-      event.formData.delete(input.name);
+document.getElementById("search").addEventListener("formdata", ({ formData }) => {
+  for (const [name, value] of [...formData.entries()]) if (value === "") formData.delete(name);
 });

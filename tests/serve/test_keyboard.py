@@ -1,0 +1,111 @@
+"""The page without a mouse, with a picture dropped on it, and through the dialog, in Chromium."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.colours import picture
+
+pytestmark = pytest.mark.browser
+
+
+def focused(page: Any) -> str:
+    return str(page.evaluate("document.activeElement.title"))
+
+
+def test_slash_arrows_enter_escape(page: Any, address: str) -> None:
+    page.goto(f"{address}/?q=rot")
+    page.keyboard.press("/")
+    assert page.evaluate("document.activeElement.id") == "q"
+    page.keyboard.press("ArrowDown")
+    assert focused(page) == "red/red.png"
+    page.keyboard.press("ArrowRight")
+    second = focused(page)
+    assert second != "red/red.png"
+    ring = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+    assert ring != "none"
+
+    page.keyboard.press("Enter")
+    dialog = page.locator("dialog[open]")
+    dialog.get_by_role("heading", name=second.split("/")[1]).wait_for()
+    page.keyboard.press("ArrowLeft")
+    dialog.get_by_role("heading", name="red.png", exact=True).wait_for()
+    assert dialog.get_by_label("Picture before").is_hidden()
+    page.keyboard.press("Escape")
+    dialog.wait_for(state="detached")
+    assert focused(page) == "red/red.png"
+    assert page.url == f"{address}/?q=rot"
+
+
+def test_arrows_go_down_and_up_by_place(page: Any, address: str) -> None:
+    page.set_viewport_size({"width": 700, "height": 800})
+    page.goto(f"{address}/?q=rot")
+    page.keyboard.press("ArrowDown")
+    page.locator(".picture").first.focus()
+    before = page.evaluate("document.activeElement.getBoundingClientRect().toJSON()")
+    page.keyboard.press("ArrowDown")
+    after = page.evaluate("document.activeElement.getBoundingClientRect().toJSON()")
+    assert after["top"] > before["bottom"]
+    page.keyboard.press("ArrowUp")
+    assert focused(page) == "red/red.png"
+
+
+def test_arrows_are_mirrored_where_words_run_from_the_right(page: Any, address: str) -> None:
+    page.goto(f"{address}/?q=أزرق&language=ar")
+    page.locator(".picture").first.focus()
+    page.keyboard.press("ArrowLeft")
+    index = "[...document.querySelectorAll('.picture')].indexOf(document.activeElement)"
+    assert page.evaluate(index) == 1
+
+
+def test_why_and_more_in_the_dialog(page: Any, address: str) -> None:
+    page.goto(f"{address}/?q=blau")
+    page.locator(".picture[title*=mostly]").click()
+    page.locator("dialog").get_by_text("Why this?").click()
+    page.locator("dialog").get_by_alt_text("brightest where the model sees").wait_for()
+    page.locator("dialog").get_by_text("More like this").click()
+    page.get_by_role("heading", name="blau + mostly").wait_for()
+    assert page.locator("dialog[open]").count() == 0
+
+
+def test_a_dropped_picture_is_searched_by(page: Any, tmp_path: Path) -> None:
+    content = b64encode(picture(tmp_path / "mine.png", "yellow").read_bytes()).decode()
+    page.evaluate(
+        """content => {
+             const bytes = Uint8Array.from(atob(content), each => each.charCodeAt(0));
+             const dataTransfer = new DataTransfer();
+             dataTransfer.items.add(new File([bytes], "mine.png", { type: "image/png" }));
+             const send = name => document.body.dispatchEvent(
+               new DragEvent(name, { dataTransfer, bubbles: true, cancelable: true }));
+             send("dragover");
+             if (!document.querySelector("#drop.over")) throw new Error("no sign of the drop");
+             send("drop");
+           }""",
+        content,
+    )
+    page.get_by_role("heading", name="Like your picture mine.png").wait_for()
+    assert page.locator(".tile .name").first.text_content() == "yellow.png"
+    assert "/?upload=" in page.url
+
+
+def test_a_picture_of_the_page_is_dragged_to_search_by_it(page: Any, address: str) -> None:
+    page.goto(f"{address}/?q=blau")
+    page.locator(".picture[title*=mostly]").drag_to(page.locator("#q"))
+    page.get_by_role("heading", name="blau + mostly").wait_for()
+
+
+def test_words_are_added_in_place(page: Any, address: str) -> None:
+    page.goto(f"{address}/?q=rot&ui=en")
+    page.get_by_text("Add words").click()
+    page.get_by_label("Words to add").fill("blau")
+    page.get_by_label("Their language").select_option("de")
+    page.get_by_role("button", name="Without").click()
+    page.get_by_role("heading", name="rot − blau").wait_for()
+    assert page.url == f"{address}/?q=rot&text=blau%40de%2C-1&ui=en"
+    page.get_by_label("Describe a picture").fill("weiß")  # the parts stay with other words
+    page.get_by_role("button", name="Search", exact=True).click()
+    page.get_by_role("heading", name="weiß − blau").wait_for()
