@@ -62,14 +62,8 @@ def search(
         int, typer.Option(min=0, max=10_000, help="Leave out so many of the best before them.")
     ] = 0,
     min_relevance: Annotated[
-        float | None,
-        typer.Option(
-            min=0,
-            max=1,
-            help="Only pictures that are so relevant. Without it, none where the best is below "
-            "0.9, and else all; with 0, the nearest whatever they are.",
-        ),
-    ] = None,
+        float, typer.Option(min=0, max=1, help="Only pictures that are so relevant.")
+    ] = 0.0,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print a JSON list of hits instead of lines.")
     ] = False,
@@ -154,7 +148,7 @@ def search(
         offset=offset,
         filters=filters,
         hybrid=hybrid,
-        min_relevance=min_relevance or 0.0,
+        min_relevance=min_relevance,
     )
     if not hits:
         _print_nothing(searcher, filters, min_relevance)
@@ -186,7 +180,7 @@ def _search_and_rerank(
     top: int,
     offset: int,
     hybrid: bool,
-    min_relevance: float | None,
+    min_relevance: float,
     model: str,
     rerank_top: int,
     weight: float,
@@ -208,7 +202,7 @@ def _search_and_rerank(
         filters=filters,
         offset=offset,
         hybrid=hybrid,
-        min_relevance=min_relevance or 0.0,
+        min_relevance=min_relevance,
     )
     if not hits and not gone:
         _print_nothing(searcher, filters, min_relevance)
@@ -267,7 +261,7 @@ def _print_reranked(hits: list[RerankedHit], offset: int) -> None:
         typer.echo(f"{score}  {each.rank:>4} → {rank:<4}  {_line(each.hit)}")
 
 
-def _print_nothing(searcher: Searcher, filters: Filters, min_relevance: float | None) -> None:
+def _print_nothing(searcher: Searcher, filters: Filters, min_relevance: float) -> None:
     matching = searcher.matching(filters)
     if matching and min_relevance:
         least = f"relevance {min_relevance:g} or above"

@@ -266,8 +266,9 @@ class Searcher:
         background = self._background(query, vector)
         if background is None and min_relevance > 0:
             raise QueryError(
-                f"relevance is known where a query is words alone and the collection has "
-                f"{LEAST_ROWS} pictures or more: ask without a least relevance"
+                "relevance is known where a query is words alone and the collection has {count} "
+                "pictures or more: ask without a least relevance",
+                count=LEAST_ROWS,
             )
         last = offset + top + len(named)
         if hybrid:
@@ -430,8 +431,9 @@ def _words_for_captions(query: Query, last: int) -> str:
     """What is looked for in captions, up to the ``last`` result; refuses before anything runs."""
     if last > DEPTH + 1:  # one more tells whether there are more
         raise QueryError(
-            f"a hybrid search ends with the {DEPTH}th result: lower the offset, or search "
-            f"without hybrid"
+            "a hybrid search ends with the {depth}th result: lower the offset, or search without "
+            "hybrid",
+            depth=DEPTH,
         )
     return " ".join(map(words_of_text, query.wanted_texts()))
 
