@@ -22,7 +22,7 @@ from polyglance.serve.rendering import render
 from polyglance.serve.uploads import Uploads
 
 STATIC = Path(__file__).parent / "static"
-HITS_SHOWN = 60
+HITS_SHOWN = 48
 SAMPLES_SHOWN = 40
 
 
