@@ -21,6 +21,7 @@ from polyglance.errors import CollectionError, ModelError
 from polyglance.search import inventory, vector_index
 from polyglance.search.collection import Collection
 from polyglance.search.lance import connect
+from polyglance.search.text_index import build_text_index
 from support.collections import photos_of_three_folders, run, run_for_json, use_colours
 from support.colours import many_pictures, picture
 
@@ -168,9 +169,8 @@ def rewrite(change: Callable[[dict[str, Any]], None]) -> None:
     table = connect(Path("c")).open_table("pictures")
     columns = table.to_arrow().sort_by("path").to_pydict()
     change(columns)
-    connect(Path("c")).create_table(
-        "pictures", pa.table(columns, schema=table.schema), mode="overwrite"
-    )
+    changed = pa.table(columns, schema=table.schema)
+    build_text_index(connect(Path("c")).create_table("pictures", changed, mode="overwrite"))
 
 
 def _not_finite(columns: dict[str, Any]) -> None:
