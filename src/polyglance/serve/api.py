@@ -38,7 +38,10 @@ Words = Annotated[
 ]
 Language = Annotated[
     str | None,
-    Parameter(description="BCP-47 tag of the words, such as de.", examples=["de", "zh-Hant"]),
+    Parameter(
+        description="BCP-47 tag of the words, such as de; guessed where it is not given.",
+        examples=["de", "zh-Hant"],
+    ),
 ]
 Filtering = Annotated[Filters, Depends(filters_of_address)]
 
