@@ -104,7 +104,7 @@ def test_hybrid_search_tells_the_ranks(photos: Path) -> None:
     assert [(hit["vector_rank"], hit["text_rank"]) for hit in hits] == [(2, 1), (1, None)]
     assert "vector_rank" not in json.loads(run(*asked[:4], "--json"))[0]
     run("index", "photos", "-c", "plain", "--model", "colours")
-    with pytest.raises(QueryError, match="no picture in plain has a caption"):
+    with pytest.raises(QueryError, match="no picture of this collection has a caption"):
         run("search", "Mohn", "-c", "plain", "--hybrid")
 
 

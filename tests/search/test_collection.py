@@ -49,6 +49,7 @@ def test_no_picture_bytes_are_stored(folder: Path) -> None:
         "embedding",
         "file",
         "moment",
+        "words",
     ]
 
 

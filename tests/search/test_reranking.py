@@ -159,3 +159,18 @@ def test_mistakes(photos: Path, judge: Reranker, tmp_path: Path) -> None:
     for settings in ({"top": 0}, {"rerank_top": 1001}):
         with pytest.raises(QueryError, match="between 1 and 1000"):
             ask(judge, Query.of("red"), **settings)
+
+
+def test_the_first_order_may_be_hybrid(photos: Path, judge: Reranker) -> None:
+    captions = {"blue": {"de": ["Mohn"]}}
+    lines = [
+        json.dumps({"image": f"photos/{colour}.png", "captions": captions.get(colour, {})})
+        for colour in PALETTE
+    ]
+    Path("m.jsonl").write_text("\n".join(lines) + "\n", "utf-8")
+    run("index", "m.jsonl", "--collection", "captioned")
+    searcher = Searcher(Collection.open("captioned"), ColourEncoder())
+    query = Query.of("roter Mohn", language="de")
+    for hybrid, best in ((False, "photos/red.png"), (True, "photos/blue.png")):
+        [first], _ = search_and_rerank(searcher, judge, query, top=1, rerank_top=1, hybrid=hybrid)
+        assert (first.hit.name, first.rank) == (best, 1)

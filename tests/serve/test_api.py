@@ -90,10 +90,11 @@ def test_hybrid_search_tells_the_ranks(photos: Path, encoder: ColourEncoder) -> 
     assert (best_by_vectors["path"], best_by_vectors["vector_rank"]) == ("blue/blue.png", None)
 
 
-def test_hybrid_search_without_captions_is_refused(client: TestClient) -> None:
+def test_hybrid_search_without_captions_is_refused(client: TestClient, photos: Path) -> None:
     answer = client.get("/api/v1/search?q=rot&hybrid=true")
     assert answer.status_code == 400
     assert "has a caption" in answer.json()["detail"]
+    assert str(photos.parent) not in answer.text
 
 
 @pytest.mark.parametrize(

@@ -65,8 +65,8 @@ def rank_both_ways(
         files = files_by_words(collection.pictures, words, top=DEPTH, where=where)
         if not files and not collection.pictures.count_rows(f"{COLUMN} IS NOT NULL"):
             raise QueryError(
-                f"no picture in {collection.folder} has a caption that words could be looked for "
-                f"in: index a manifest with captions, or search without hybrid"
+                "no picture of this collection has a caption that words could be looked for in: "
+                "index a manifest with captions, or search without hybrid"
             )
     return Rankings(nearest, files)
 

@@ -39,7 +39,10 @@ Words = Annotated[
 ]
 Language = Annotated[
     str | None,
-    Parameter(description="BCP-47 tag of the words, such as de.", examples=["de", "zh-Hant"]),
+    Parameter(
+        description="BCP-47 tag of the words, such as de; guessed where it is not given.",
+        examples=["de", "zh-Hant"],
+    ),
 ]
 Relevance = Annotated[float, Parameter(ge=0, le=1, description="Of a hit, at least.")]
 Filtering = Annotated[Filters, Depends(filters_of_address)]
