@@ -33,10 +33,9 @@ nitpick_ignore_regex = [("py:.*", ".*")]
 autodoc_member_order = "bysource"
 autodoc_class_signature = "separated"
 autodoc_typehints_format = "short"
-autodoc_default_options = {"members": True, "undoc-members": True}
+autodoc_default_options = {"members": True}
+napoleon_use_ivar = True  # fields of a class are told once, in its own docstring
 napoleon_use_rtype = False
-
-linkcheck_ignore = [r"https?://"]
 
 html_theme = "furo"
 html_title = "Polyglance"
