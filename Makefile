@@ -1,4 +1,4 @@
-# Two commands for a newcomer: `make demo` and `make test`. Each does all of its own set-up.
+# For a newcomer: `make demo`, `make test` and `make docs`. Each does all of its own set-up.
 .PHONY: help setup demo test check docs clean
 .DEFAULT_GOAL := help
 

@@ -59,9 +59,12 @@ def problems(site: Path) -> Iterator[str]:
             target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
             if not target.exists():
                 yield f"{shown}: {link} leads nowhere"
-            elif parts.fragment and target in pages:
-                if unquote(parts.fragment) not in pages[target].anchors:
-                    yield f"{shown}: {link} leads to no place on that page"
+            elif not _has_place(pages.get(target), unquote(parts.fragment)):
+                yield f"{shown}: {link} leads to no place on that page"
+
+
+def _has_place(page: Page | None, name: str) -> bool:
+    return page is None or not name or name in page.anchors
 
 
 def main() -> None:

@@ -177,7 +177,7 @@ def test_a_feature_store_is_read_as_the_page_says(
     with FeatureStoreWriter(tmp_path / "store", fingerprint="f", shape=(2, 3)) as writer:
         writer.append(["a", "b"], written, ["1", "1"])
     monkeypatch.chdir(tmp_path)
-    [block] = to_run("docs/reference/formats.md")
+    [block] = to_run(STORE)
     names: dict[str, Any] = {}
     exec(compile(block.text, str(block), "exec"), names)
     assert (names["row_of"]["b"] == written[1]).all()

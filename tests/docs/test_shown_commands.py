@@ -95,5 +95,5 @@ def test_links_lead_somewhere(page: Path) -> None:
     ],
 )
 def test_a_stale_command_is_noticed(stale: list[str]) -> None:
-    with pytest.raises(Exception, match=r"find|information|--best|[Mm]issing|high"):
+    with pytest.raises(Exception, match=r"find|information|--best|[Mm]issing|integer"):
         check(stale, whole=True)
