@@ -36,10 +36,8 @@ EXAMPLES = {
     "docs/how-to/serve-on-a-network.md": (0, 3),
     "docs/reference/formats.md": (1, 0),
 }
-FOLLOWED = [
-    "docs/tutorial.md",
-    *(name for name in EXAMPLES if "how-to" in name and EXAMPLES[name][0]),
-]
+STORE = "docs/reference/formats.md"
+FOLLOWED = [name for name, (run, _) in EXAMPLES.items() if run and name != STORE]
 PHOTOS = 12
 SMALLER = {
     "train": ["--set", "training.phases.0.epochs=1"],
@@ -104,7 +102,7 @@ def _photos(flickr8k: Path, home: Path) -> None:
         if "de" in row["captions"]:
             text = "\n".join(row["captions"]["de"])
             (pictures / f"{source.stem}.de.txt").write_text(text, "utf-8")
-    manifests = {"captioned": rows, "train": rows[:6], "val": rows[6:9], "test": rows[9:]}
+    manifests = {"train": rows[:6], "val": rows[6:9], "test": rows[9:]}
     for name, some in manifests.items():
         _write(home / f"{name}.jsonl", some)
 
