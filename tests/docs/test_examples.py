@@ -38,7 +38,7 @@ EXAMPLES = {
 }
 STORE = "docs/reference/formats.md"
 FOLLOWED = [name for name, (run, _) in EXAMPLES.items() if run and name != STORE]
-PHOTOS = 12
+PHOTOS = 6
 SMALLER = {
     "train": ["--set", "training.phases.0.epochs=1"],
     "evaluate": ["--draws", "20"],
@@ -102,7 +102,7 @@ def _photos(flickr8k: Path, home: Path) -> None:
         if "de" in row["captions"]:
             text = "\n".join(row["captions"]["de"])
             (pictures / f"{source.stem}.de.txt").write_text(text, "utf-8")
-    manifests = {"train": rows[:6], "val": rows[6:9], "test": rows[9:]}
+    manifests = {"train": rows[:3], "val": rows[3:5], "test": rows[5:]}
     for name, some in manifests.items():
         _write(home / f"{name}.jsonl", some)
 
@@ -111,7 +111,7 @@ def _samples(emoji: Path, target: Path) -> None:
     if not emoji.is_dir():
         pytest.skip("the sample pictures are absent: polyglance download emoji")
     (target / "images").mkdir(parents=True)
-    for name, count in (("train", 6), ("test", 4)):
+    for name, count in (("train", 3), ("test", 3)):
         rows = _rows(emoji / f"{name}.jsonl", count)
         for row in rows:
             shutil.copy(emoji / row["image"], target / row["image"])

@@ -15,6 +15,7 @@ from docs.pages import PAGES, ROOT, Block, anchors, blocks, commands, lines, lin
 from polyglance.cli.main import app
 
 BLOCKS = [block for page in PAGES for block in blocks(page)]
+PROGRAM = get_command(app)
 ABBREVIATED = ("…", "...", "[", "VERB")
 
 
@@ -34,7 +35,7 @@ def check(arguments: list[str], *, whole: bool) -> None:
     With ``whole`` they are parsed as if they were typed; else only the names of verbs and options
     are looked up.
     """
-    command: Any = get_command(app)
+    command: Any = PROGRAM
     rest = list(arguments)
     while hasattr(command, "commands") and rest and not rest[0].startswith("-"):
         command = command.commands[rest.pop(0)]
