@@ -26,6 +26,7 @@ exclude_patterns = ["_build"]
 
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 4
+smartquotes = False  # two hyphens begin an option, and are no dash
 html_math_renderer = "mathml"
 
 # A name outside the reference is text there: what it is, its own file says.

@@ -146,7 +146,13 @@ def _fill_in(_app: Sphinx, _page: str, source: list[str]) -> None:
             source[0] = source[0].replace(mark, write())
 
 
+def _always_read(*_: object) -> list[str]:
+    """The pages above change with the program, also where their files do not."""
+    return ["reference/api", "reference/cli"]
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     """Fill pages in as they are read."""
     app.connect("source-read", _fill_in)
+    app.connect("env-get-outdated", _always_read)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

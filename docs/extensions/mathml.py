@@ -23,7 +23,8 @@ def _inline(translator: HTML5Translator, node: nodes.math) -> None:
 
 def _block(translator: HTML5Translator, node: nodes.math_block) -> None:
     formula = tex2mathml(node.astext(), as_block=True)
-    translator.body.append(f'<div class="math">{formula}</div>')
+    # Wider than a telephone, an equation is scrolled and not cut.
+    translator.body.append(f'<div class="math" style="overflow-x: auto">{formula}</div>')
     raise nodes.SkipNode
 
 
