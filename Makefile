@@ -1,5 +1,5 @@
-# Two commands for a newcomer: `make demo` and `make test`. Each does all of its own set-up.
-.PHONY: help setup demo test check clean
+# For a newcomer: `make demo`, `make test` and `make docs`. Each does all of its own set-up.
+.PHONY: help setup demo test check docs clean
 .DEFAULT_GOAL := help
 
 BIN := .venv/bin
@@ -25,5 +25,13 @@ check: setup  ## lint, format and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-clean:  ## remove the virtual environment and the demo's output; downloads in the user cache stay
-	rm -rf .venv demo
+docs: .venv/.docs-ready  ## the documentation as a site in docs/_build/html, every link checked
+	$(BIN)/python -m sphinx -b html -W --keep-going -n -q docs docs/_build/html
+	$(BIN)/python docs/check_site.py docs/_build/html
+
+.venv/.docs-ready: .venv/.ready
+	$(BIN)/python -m pip --disable-pip-version-check --quiet install -c constraints.txt -e ".[docs]"
+	@touch $@
+
+clean:  ## remove the virtual environment, the demo's output and the site; downloads in the user cache stay
+	rm -rf .venv demo docs/_build
