@@ -51,10 +51,11 @@ def main() -> None:
     asked = parser.parse_args()
     records = read_manifest(asked.manifest)
     measured, others = records[: asked.pictures], records[asked.pictures :][:RANGES]
+    ranges = [record.image for record in others if record.image is not None]
     with tempfile.TemporaryDirectory() as scratch:
         places = {"model": asked.model, "float32": f"{scratch}/float32", "int8": f"{scratch}/int8"}
         export(asked.model, Path(places["float32"]))
-        export(asked.model, Path(places["int8"]), pictures=[r.image for r in others], int8=True)
+        export(asked.model, Path(places["int8"]), pictures=ranges, int8=True)
         for name in ("float32", "int8"):
             size = sum(path.stat().st_size for path in Path(places[name]).iterdir())
             print(f"{name}: {size / 1e6:.0f} MB")
@@ -124,8 +125,8 @@ def read(encoder: Encoder, records: list[Record]) -> NDArray[np.uint8]:
     from polyglance.data.decode import open_picture
 
     fit = encoder.preprocessing
-    opened = (open_picture(record.image, target_size=fit.decode_size) for record in records)
-    return np.stack([fit(picture) for picture in opened])
+    paths = [record.image for record in records if record.image is not None]
+    return np.stack([fit(open_picture(path, target_size=fit.decode_size)) for path in paths])
 
 
 def recalls(encoder: Encoder, records: list[Record], pixels: NDArray[np.uint8]) -> str:
