@@ -23,22 +23,26 @@ from polyglance.cli.search import open_searcher
 from polyglance.serve.app import create_app
 from support.browser import chromium, launched, served
 
-SHOTS: list[tuple[str, str, str, dict[str, Any]]] = [
-    ("start-light", "/", "", {"color_scheme": "light"}),
-    ("search-german-light", "/?q=ein+Tier+im+Wasser&language=de", "", {"color_scheme": "light"}),
-    ("search-japanese-dark", "/?q=果物&language=ja", "", {"color_scheme": "dark"}),
-    ("search-arabic-dark", "/?q=وجه+مبتسم&language=ar", "", {"color_scheme": "dark"}),
-    ("similar-light", "/?q=fruit&language=en", ".tile .like", {"color_scheme": "light"}),
-    ("why-light", "/?q=ein+Vogel&language=de", ".tile .why", {"color_scheme": "light"}),
-    (
-        "telephone-dark",
-        "/?q=un+bateau&language=fr",
-        "",
-        {"color_scheme": "dark", "viewport": {"width": 390, "height": 760}, "has_touch": True},
-    ),
+LIGHT: dict[str, Any] = {"color_scheme": "light", "locale": "en-GB"}
+DARK: dict[str, Any] = {"color_scheme": "dark", "locale": "en-GB"}
+TELEPHONE = {"viewport": {"width": 390, "height": 760}, "has_touch": True}
+
+SHOTS: list[tuple[str, str, tuple[str, ...], dict[str, Any]]] = [
+    ("start-light", "/", (), LIGHT),
+    ("search-german-light", "/?q=ein+Tier+im+Wasser&language=de", (), LIGHT),
+    ("search-japanese-dark", "/?q=果物&language=ja", (), {**DARK, "locale": "ja"}),
+    ("search-arabic-dark", "/?q=وجه+مبتسم&language=ar", (), DARK),
+    ("similar-light", "/?q=fruit&language=en&text=rouge@fr,0.5", (".tile .like",), LIGHT),
+    ("why-light", "/?q=ein+Vogel&language=de", (".tile .picture", "dialog #explain"), LIGHT),
+    ("telephone-dark", "/?q=un+bateau&language=fr", (), {**DARK, **TELEPHONE, "locale": "fr"}),
 ]
 
-SETTLED = {".tile .like": ".asked", ".tile .why": ".why.shown"}  # what a click brings
+# What a click brings.
+SETTLED = {
+    ".tile .like": ".part img",
+    ".tile .picture": "dialog[open] .seen",
+    "dialog #explain": "dialog .heat",
+}
 
 
 def main(
@@ -53,17 +57,19 @@ def main(
     searcher = open_searcher(collection)
     app = create_app(searcher.collection, searcher.encoder)
     with served(app) as address, launched(executable) as browser:
-        for name, path, click, options in SHOTS:
-            _shoot(browser, address + path, click, to / f"{name}.webp", options)
+        for name, path, clicks, options in SHOTS:
+            _shoot(browser, address + path, clicks, to / f"{name}.webp", options)
 
 
-def _shoot(browser: Any, url: str, click: str, output: Path, options: dict[str, Any]) -> None:
+def _shoot(
+    browser: Any, url: str, clicks: tuple[str, ...], output: Path, options: dict[str, Any]
+) -> None:
     context = browser.new_context(**{"viewport": {"width": 1100, "height": 700}, **options})
     page = context.new_page()
     page.goto(url)
-    if click:
-        page.locator(click).first.dispatch_event("click")  # links show where the mouse is
-        page.locator(SETTLED[click]).wait_for()
+    for click in clicks:
+        page.locator(click).first.click()
+        page.locator(SETTLED[click]).first.wait_for()
     page.wait_for_load_state("networkidle")
     screen = Image.open(BytesIO(page.screenshot()))
     screen.convert("RGB").save(output, "WEBP", quality=85, method=6)

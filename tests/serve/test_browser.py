@@ -39,6 +39,8 @@ def test_german_query_then_more_like_this_then_back(page: Any, address: str) -> 
     search(page, "ein grünes Bild", "de")
     page.get_by_role("heading", name="ein grünes Bild").wait_for()
     assert names(page)[0] == "green.png"
+    assert page.title() == "ein grünes Bild · Polyglance"
+    assert page.locator("body title").count() == 0
     assert all_thumbnails_show(page)
     assert page.get_by_text("searched as Deutsch (de)").is_visible()
     assert page.url == f"{address}/?q=ein+gr%C3%BCnes+Bild&language=de"

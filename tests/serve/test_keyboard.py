@@ -98,7 +98,7 @@ def test_a_picture_of_the_page_is_dragged_to_search_by_it(page: Any, address: st
     page.get_by_role("heading", name="blau + mostly").wait_for()
 
 
-def test_words_are_added_in_place(page: Any, address: str) -> None:
+def test_parts_stay_with_other_words(page: Any, address: str, tmp_path: Path) -> None:
     page.goto(f"{address}/?q=rot&ui=en")
     page.get_by_text("Add words").click()
     page.get_by_label("Words to add").fill("blau")
@@ -106,6 +106,15 @@ def test_words_are_added_in_place(page: Any, address: str) -> None:
     page.get_by_role("button", name="Without").click()
     page.get_by_role("heading", name="rot − blau").wait_for()
     assert page.url == f"{address}/?q=rot&text=blau%40de%2C-1&ui=en"
-    page.get_by_label("Describe a picture").fill("weiß")  # the parts stay with other words
+    page.get_by_label("Describe a picture").fill("weiß")
     page.get_by_role("button", name="Search", exact=True).click()
     page.get_by_role("heading", name="weiß − blau").wait_for()
+    page.locator("#image").set_input_files(picture(tmp_path / "mine.png", "yellow"))
+    page.get_by_role("heading", name="weiß − blau + mine.png").wait_for()
+
+    page.get_by_role("link", name="Deutsch").click()
+    page.get_by_role("button", name="Suchen", exact=True).wait_for()
+    page.get_by_role("heading", name="weiß − blau + mine.png").wait_for()
+    page.get_by_role("link", name="Entfernen: weiß").click()
+    page.get_by_role("heading", name="− blau + mine.png").wait_for()
+    assert page.locator("#q").input_value() == ""

@@ -42,7 +42,9 @@ def test_query_in_the_address_works_without_javascript(client: TestClient) -> No
 
 def test_htmx_gets_the_results_alone(client: TestClient) -> None:
     answer = client.get("/?q=rot", headers=HTMX)
-    assert answer.text.lstrip().startswith('<main id="results"')
+    assert answer.text.startswith("<title>rot · Polyglance</title>")
+    assert '<main id="results"' in answer.text
+    assert "<!doctype" not in answer.text
     assert "HX-Request" in answer.headers["vary"]
     back = client.get("/?q=rot", headers={**HTMX, "hx-history-restore-request": "true"})
     assert back.text.startswith("<!doctype html>")

@@ -119,7 +119,7 @@ def make_pages(searcher: Searcher, uploads: Uploads) -> APIRouter:
         return render(
             request,
             page="page.html",
-            fragment="results.html",
+            fragment="found.html",
             status=200 if view.error is None else 400,
             asked=view.asked,
             view=view,

@@ -2,3 +2,12 @@
 document.getElementById("search").addEventListener("formdata", ({ formData }) => {
   for (const [name, value] of [...formData.entries()]) if (value === "") formData.delete(name);
 });
+
+// The page in another language asks what was asked last.
+document.querySelector("footer nav").addEventListener("click", ({ target }) => {
+  const link = target.closest("a");
+  if (!link) return;
+  const here = new URL(location);
+  here.searchParams.set("ui", link.hreflang);
+  link.href = here;
+});
