@@ -51,12 +51,13 @@ def _of_seed(seed: int) -> Iterator[Setting]:
 
 
 def _longer(seed: int) -> Iterator[Setting]:
-    """Two languages with as many English pairs as English alone has."""
+    """Two languages with as many English pairs as English alone has, and it alone for as long."""
     steps = f"training.phases.0.steps={2 * STEPS}"
     for other in ("fr", "de"):
-        plain = _setting(f"BiVec en–{other}", ("en", other), _together(other), seed)
-        name, overrides = plain.name + LONGER, (*plain.overrides, steps)
-        yield replace(plain, name=name, overrides=overrides)
+        for tags in (("en", other), ("en",)):
+            plain = _setting(f"BiVec en–{other}", tags, _together(other), seed)
+            name, overrides = plain.name + LONGER, (*plain.overrides, steps)
+            yield replace(plain, name=name, overrides=overrides)
 
 
 def _together(other: str) -> dict[str, str]:

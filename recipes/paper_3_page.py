@@ -59,7 +59,7 @@ TABLE_4 = {
 TWO_LANGUAGES = [
     (f"BiVec en–{tag}", trained)
     for tag in ("fr", "de")
-    for trained in ("en", f"en+{tag}", f"en+{tag}{LONGER}")
+    for trained in ("en", f"en+{tag}", f"en{LONGER}", f"en+{tag}{LONGER}")
 ]
 SPACES = ("word2vec", "fastText", *SHARED)  # of all four languages
 IMAGES = "images/paper-3-heat-maps.webp"  # beside the folder of the page
