@@ -65,12 +65,13 @@ def page(browser: Any, address: str) -> Iterator[Any]:
     context = browser.new_context(viewport={"width": 1200, "height": 800})
     opened = context.new_page()
     requests: list[str] = []
-    complaints: list[str] = []
+    complaints: list[tuple[str, str]] = []
     context.on("request", lambda request: requests.append(request.url))
-    opened.on("console", lambda message: complaints.append(message.text))
-    opened.on("pageerror", lambda error: complaints.append(str(error)))
+    opened.on("console", lambda message: complaints.append((message.type, message.text)))
+    opened.on("pageerror", lambda error: complaints.append(("error", str(error))))
     opened.goto(address)
     yield opened
     assert [url for url in requests if not url.startswith(address)] == []
-    assert complaints == []
+    # Chromium notes for information that someone was faster than the focus of the page's box.
+    assert [told for told in complaints if told[0] != "info"] == []
     context.close()
