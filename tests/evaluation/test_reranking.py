@@ -51,8 +51,10 @@ class Judge:
         self.encoder.name, self.encoder.fingerprint = "judge", "1ad9e"
         self.scale = scale
         self.asked = []
+        self.kept = []  # texts, lest others get their place in memory, and so their id
 
     def score_pairs(self, images, texts, pairs, *, show_progress=False):
+        self.kept.append(texts)
         self.asked += [(id(texts), *pair) for pair in pairs.tolist()]
         return self.scale * (images.embedding[pairs[:, 0]] * texts.embedding[pairs[:, 1]]).sum(1)
 
