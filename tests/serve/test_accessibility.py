@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 
 pytestmark = pytest.mark.browser
 
@@ -27,7 +28,7 @@ STATES = {
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", [WIDE, PHONE], ids=["wide", "phone"])
 def test_no_violations(browser: Any, address: str, scheme: Any, size: Any) -> None:
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    axe = Axe()
     options = {"color_scheme": scheme, "viewport": size, "has_touch": size is PHONE}
     context = browser.new_context(**options, reduced_motion="reduce")
     page = context.new_page()
@@ -43,7 +44,7 @@ def test_no_violations(browser: Any, address: str, scheme: Any, size: Any) -> No
 
 
 def test_the_view_without_javascript(browser: Any, address: str) -> None:
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    axe = Axe()
     context = browser.new_context()
     page = context.new_page()
     page.goto(f"{address}/?q=rot")
@@ -54,7 +55,7 @@ def test_the_view_without_javascript(browser: Any, address: str) -> None:
 
 
 def test_axe_finds_what_is_wrong(browser: Any, address: str) -> None:
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    axe = Axe()
     context = browser.new_context()
     page = context.new_page()
     page.goto(address)
