@@ -30,8 +30,8 @@ from polyglance.search.caption_words import words_of_text
 from polyglance.search.collection import Collection
 from polyglance.search.hybrid import fuse, rank_both_ways
 from polyglance.search.indexer import index
-from polyglance.search.query import Searcher
 from polyglance.search.schema import picture_id
+from polyglance.search.searcher import Searcher
 
 Vector = NDArray[np.float32]
 

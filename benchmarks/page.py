@@ -32,8 +32,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from polyglance.cli.search import open_searcher
 from polyglance.search.collection import Collection
-from polyglance.search.query import Searcher
 from polyglance.search.schema import Stored
+from polyglance.search.searcher import Searcher
 from polyglance.search.writer import open_for_writing
 from polyglance.serve.app import create_app
 from support.browser import chromium, launched, served  # type: ignore[import-not-found]

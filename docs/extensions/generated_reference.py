@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
-    from polyglance.search.query import Searcher
+    from polyglance.search.searcher import Searcher
     from polyglance.serve.why import Explainer
 
 Json = dict[str, Any]

@@ -11,8 +11,9 @@ from polyglance.errors import QueryError
 from polyglance.search.calibration import FILE, LEAST_ROWS
 from polyglance.search.collection import Collection
 from polyglance.search.indexer import index
-from polyglance.search.query import Query, Searcher
+from polyglance.search.query import Query
 from polyglance.search.relevance import nothing_matches, reference_texts
+from polyglance.search.searcher import Searcher
 from polyglance.search.terms import Term
 from support.colours import ColourEncoder, many_pictures, picture
 

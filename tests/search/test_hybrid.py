@@ -20,8 +20,9 @@ from polyglance.search.hybrid import FoundBy, fuse
 from polyglance.search.indexer import index
 from polyglance.search.lance import connect
 from polyglance.search.nearest import Neighbours
-from polyglance.search.query import Query, Searcher
+from polyglance.search.query import Query
 from polyglance.search.schema import INFO_FILE, PICTURES, Captions, Stored, picture_id
+from polyglance.search.searcher import Searcher
 from polyglance.search.terms import Term
 from polyglance.search.text_index import files_by_words
 from polyglance.search.verification import Kind, verify
@@ -135,7 +136,7 @@ def test_pages_are_cut_from_one_list(
     searcher = opened(manifest)
     searcher.neighbours = Neighbours(searcher.collection, exact_up_to=exact_up_to)
     query = Query.of("purple whale poppy lemon frog")
-    monkeypatch.setattr("polyglance.search.query.DEPTH", 1000)
+    monkeypatch.setattr("polyglance.search.searcher.DEPTH", 1000)
     whole = searcher.search(query, top=7, hybrid=True)
     assert len(whole) > 3
     assert len({hit.id for hit in whole}) == len(whole)

@@ -12,8 +12,9 @@ from polyglance.search import nearest
 from polyglance.search.collection import Collection
 from polyglance.search.filters import Filters
 from polyglance.search.nearest import Neighbours
-from polyglance.search.query import Query, Searcher
+from polyglance.search.query import Query
 from polyglance.search.schema import Stored
+from polyglance.search.searcher import Searcher
 from polyglance.search.writer import open_for_writing
 from support.colours import ColourEncoder
 

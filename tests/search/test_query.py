@@ -13,7 +13,8 @@ import pytest
 from polyglance.errors import CollectionError, PictureError, QueryError
 from polyglance.search.collection import Collection
 from polyglance.search.indexer import index
-from polyglance.search.query import Query, Searcher
+from polyglance.search.query import Query
+from polyglance.search.searcher import Searcher
 from support.colours import PALETTE, ColourEncoder, picture
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from polyglance.errors import QueryError
-from polyglance.search.query import Hit
+from polyglance.search.hit import Hit
 from polyglance.search.relevance import (
     GOOD,
     NEIGHBOURS,

@@ -17,8 +17,9 @@ from polyglance.cli.search import search
 from polyglance.errors import PolyglanceError, QueryError
 from polyglance.reranker import Reranker
 from polyglance.search.collection import Collection
-from polyglance.search.query import Query, Searcher
+from polyglance.search.query import Query
 from polyglance.search.reranking import search_and_rerank
+from polyglance.search.searcher import Searcher
 from support.colours import PALETTE, WORDS, ColourEncoder, picture
 
 app = typer.Typer()

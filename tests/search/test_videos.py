@@ -15,11 +15,13 @@ from typer.testing import CliRunner
 from polyglance.errors import CollectionError
 from polyglance.search import embed
 from polyglance.search.collection import INFO_FILE, Collection
+from polyglance.search.hit import Hit, clock
 from polyglance.search.indexer import Summary, index
 from polyglance.search.lance import connect
 from polyglance.search.nearest import Neighbours
-from polyglance.search.query import Hit, Query, Searcher, clock
+from polyglance.search.query import Query
 from polyglance.search.schema import PICTURES
+from polyglance.search.searcher import Searcher
 from support.clips import clip
 from support.colours import ColourEncoder, picture
 

@@ -21,8 +21,10 @@ from polyglance.cli.search_options import (
 
 if TYPE_CHECKING:
     from polyglance.search.filters import Filters
-    from polyglance.search.query import Hit, Query, Searcher
+    from polyglance.search.hit import Hit
+    from polyglance.search.query import Query
     from polyglance.search.reranking import RerankedHit
+    from polyglance.search.searcher import Searcher
 
 EMPTY = "the collection is empty"
 MODEL_HELP = "An export of the collection's model. Without it: the model itself."
@@ -218,7 +220,7 @@ def open_searcher(collection: Path, model: str | None = None) -> Searcher:
     """Open a collection with the model that it names, or with that one's export."""
     from polyglance.search.collection import Collection
     from polyglance.search.encoder import load_encoder
-    from polyglance.search.query import Searcher
+    from polyglance.search.searcher import Searcher
 
     opened = Collection.open(collection)
     return Searcher(opened, load_encoder(model or opened.info.model))

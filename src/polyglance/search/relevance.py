@@ -24,7 +24,7 @@ from polyglance.errors import QueryError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from polyglance.search.query import Hit
+    from polyglance.search.hit import Hit
 
 # Where the best picture has less, nothing is said to match.
 GOOD = 0.9

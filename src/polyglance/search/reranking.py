@@ -13,7 +13,9 @@ from polyglance.data.video import open_shown
 from polyglance.errors import PictureError, QueryError
 from polyglance.features import joined
 from polyglance.search.filters import EVERYTHING, Filters
-from polyglance.search.query import MAX_TOP, Hit, Query, Searcher
+from polyglance.search.hit import Hit
+from polyglance.search.query import Query
+from polyglance.search.searcher import MAX_TOP, Searcher
 from polyglance.search.terms import NOT_GIVEN
 
 if TYPE_CHECKING:

@@ -14,8 +14,10 @@ from pydantic import BaseModel
 
 from polyglance.errors import PictureError
 from polyglance.search.filters import Filters
-from polyglance.search.query import MAX_OFFSET, Hit, Query, Searcher
+from polyglance.search.hit import Hit
+from polyglance.search.query import Query
 from polyglance.search.relevance import nothing_matches
+from polyglance.search.searcher import MAX_OFFSET, Searcher
 from polyglance.search.terms import MAX_CHARACTERS
 from polyglance.serve.composed import HYBRID, Question
 from polyglance.serve.filtering import filters_of_address

@@ -13,7 +13,7 @@ from polyglance import __version__
 from polyglance.errors import PictureError, PolyglanceError
 from polyglance.search.collection import Collection
 from polyglance.search.encoder import Encoder
-from polyglance.search.query import Searcher
+from polyglance.search.searcher import Searcher
 from polyglance.serve.api import make_api
 from polyglance.serve.pages import STATIC, make_pages
 from polyglance.serve.protection import Protection

@@ -13,8 +13,9 @@ from fastapi.responses import RedirectResponse
 
 from polyglance.errors import PictureError, PolyglanceError, QueryError
 from polyglance.search.filters import EVERYTHING, Filters
-from polyglance.search.query import MAX_OFFSET, Hit, Searcher
+from polyglance.search.hit import Hit
 from polyglance.search.relevance import nothing_matches
+from polyglance.search.searcher import MAX_OFFSET, Searcher
 from polyglance.search.terms import NOT_GIVEN
 from polyglance.serve.api import thumbnail_address
 from polyglance.serve.asked import Asked, Part

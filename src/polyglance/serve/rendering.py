@@ -10,7 +10,7 @@ from fastapi import Request, Response
 from fastapi.templating import Jinja2Templates
 from jinja2 import Environment, PackageLoader, select_autoescape
 
-from polyglance.search.query import Hit
+from polyglance.search.hit import Hit
 from polyglance.serve.api import thumbnail_address
 from polyglance.serve.asked import Asked
 from polyglance.serve.fragments import as_fragment, wants_fragment

@@ -6,7 +6,7 @@ import socket
 import sys
 
 from polyglance.errors import PolyglanceError
-from polyglance.search.query import Searcher
+from polyglance.search.searcher import Searcher
 from polyglance.serve.protection import LOOPBACK_HOSTS
 
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from polyglance.data.decode import open_picture
 from polyglance.errors import QueryError
-from polyglance.search.query import MAX_QUERY_PIXELS
+from polyglance.search.searcher import MAX_QUERY_PIXELS
 from polyglance.serve.thumbnails import JPEG_QUALITY
 
 SIDE = 240  # of what the page shows of one

@@ -9,7 +9,9 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request, Response
 
 from polyglance.errors import PictureError, PolyglanceError, QueryError
-from polyglance.search.query import Hit, Query, Searcher
+from polyglance.search.hit import Hit
+from polyglance.search.query import Query
+from polyglance.search.searcher import Searcher
 from polyglance.serve.asked import Asked
 from polyglance.serve.pages import asked_in_address
 from polyglance.serve.rendering import render

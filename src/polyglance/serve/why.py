@@ -15,7 +15,9 @@ from fastapi import Query as Parameter
 
 from polyglance.data.video import open_shown
 from polyglance.errors import PictureError
-from polyglance.search.query import Hit, Query, Searcher
+from polyglance.search.hit import Hit
+from polyglance.search.query import Query
+from polyglance.search.searcher import Searcher
 from polyglance.search.terms import MAX_CHARACTERS, NOT_GIVEN
 from polyglance.serve.thumbnails import JPEG_QUALITY
 from polyglance.vision.heat_map import HeatMap

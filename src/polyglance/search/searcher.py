@@ -1,0 +1,303 @@
+"""Asking a collection, with the model that filled it."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from polyglance.errors import QueryError
+from polyglance.search.calibration import LEAST_ROWS, Calibrator
+from polyglance.search.caption_words import words_of_text
+from polyglance.search.collection import Collection
+from polyglance.search.encoder import Encoder
+from polyglance.search.filters import EVERYTHING, Filters
+from polyglance.search.hit import Hit
+from polyglance.search.hybrid import DEPTH, FoundBy, fused_best, rank_both_ways
+from polyglance.search.nearest import Neighbour, Neighbours
+from polyglance.search.query import Query, language_warning
+from polyglance.search.relevance import check_relevance
+from polyglance.search.schema import stored_path
+from polyglance.search.terms import NOT_GIVEN, Term
+
+if TYPE_CHECKING:
+    from statistics import NormalDist
+
+    from numpy.typing import NDArray
+    from PIL import Image
+
+    from polyglance.vision.heat_map import HeatMap
+
+MAX_TOP = 1000
+MAX_OFFSET = 10_000
+MAX_QUERY_PIXELS = 120_000_000
+# A sum of unit vectors that is so short, beside the weights, has no direction but noise.
+VANISHING = 1e-4
+
+
+class Searcher:
+    """A collection with the model that filled it, ready for questions from several threads.
+
+    Args:
+        collection: open for reading.
+        encoder: the model that filled it.
+
+    Raises:
+        CollectionError: it is not that model.
+        ModelError: the model has no embeddings that could be searched.
+    """
+
+    def __init__(self, collection: Collection, encoder: Encoder) -> None:
+        encoder.require_embeddings()
+        collection.check_model(name=encoder.name, fingerprint=encoder.fingerprint)
+        self.collection = collection
+        self.encoder = encoder
+        self.neighbours = Neighbours(collection)
+        self._encoding = threading.Lock()
+        self._calibrator = Calibrator(collection, self._encode_texts)
+
+    def warm_up(self) -> None:
+        """Do once what the first question would otherwise wait for."""
+        size = self.encoder.preprocessing.size
+        self.encoder.encode_pixels(np.zeros((1, 3, size, size), dtype=np.uint8))
+        self.search(self.understand(Query.of("warm up")), top=1)
+
+    def understand(self, query: Query) -> Query:
+        """The query with the languages that were not given guessed, those of the model first.
+
+        What is certain is given to the model; of the rest it is told, as without a guess, that the
+        language is not known. See :mod:`polyglance.text.language_guess`.
+        """
+        return query.understood(self.encoder.languages)
+
+    def search(
+        self,
+        query: Query,
+        *,
+        top: int = 10,
+        offset: int = 0,
+        filters: Filters = EVERYTHING,
+        hybrid: bool = False,
+        min_relevance: float = 0.0,
+        others: bool = False,
+    ) -> list[Hit]:
+        """The ``top`` best pictures and videos, best first; a video with its best moment.
+
+        Their relevance is known where the query is words alone, and the collection not too small.
+
+        Args:
+            query: what is looked for.
+            top: how many hits; fewer only where fewer pass the filters.
+            offset: how many are left out before them. Equal scores are in the order of ids, so
+                that no picture is on two pages, or on none, while the collection stays as it is.
+            filters: which pictures are compared with the query at all.
+            hybrid: rank by the words of captions as well, see :mod:`polyglance.search.hybrid`;
+                the score stays the cosine, and is not what the hits are ordered by.
+            min_relevance: of a hit, 0 to 1; what was found by its captions has none to reach.
+            others: leave out the pictures of the collection that the query names.
+
+        Raises:
+            QueryError: a number is out of range; ``hybrid`` is asked for with a query whose words
+                cannot be looked for, or of a collection without captions; ``min_relevance`` is
+                above 0 where relevance is not known; or a picture that the query names is not in
+                the collection.
+            PictureError: the query's picture cannot be read.
+        """
+        _check_page(top, offset)
+        check_relevance(min_relevance)
+        words = _words_for_captions(query, offset + top) if hybrid else ""
+        named = self._named(query) if others else set()
+        vector = self.embed(query)
+        background = self._background(query, vector)
+        if background is None and min_relevance > 0:
+            raise QueryError(
+                "relevance is known where a query is words alone and the collection has {count} "
+                "pictures or more: ask without a least relevance",
+                count=LEAST_ROWS,
+            )
+        last = offset + top + len(named)
+        if hybrid:
+            found = self._hybrid_hits(words, vector, last, filters)
+        else:
+            found = self._hits(vector, last, filters)
+        hits = [hit for hit in found if hit.path not in named][offset : offset + top]
+        if background is None:
+            return hits
+        judged = (replace(hit, relevance=background.cdf(hit.score)) for hit in hits)
+        return [hit for hit in judged if hit.is_relevant(min_relevance)]
+
+    def matching(self, filters: Filters = EVERYTHING) -> int:
+        """How many pictures and videos of the collection pass the filters."""
+        return self.neighbours.matching(filters.expression())
+
+    def similar(
+        self, picture_id: str, *, top: int = 10, offset: int = 0, filters: Filters = EVERYTHING
+    ) -> list[Hit]:
+        """The ``top`` pictures most like one of the collection, itself left out.
+
+        Raises:
+            QueryError: there is no such picture, or ``top`` or ``offset`` is out of range.
+        """
+        query = Query.combined([Term.of(picture=picture_id)])
+        return self.search(query, top=top, offset=offset, filters=filters, others=True)
+
+    def picture(self, picture_id: str) -> Hit | None:
+        """One picture, or frame, of the collection by its id, or ``None``."""
+        row = self.neighbours.row(picture_id) if _is_id(picture_id) else None
+        return self._hit(Neighbour(row, 1.0)) if row else None
+
+    def compare(self, picture_id: str, query: Query) -> Hit:
+        """One picture of the collection as a hit, with its score for a query.
+
+        Raises:
+            QueryError: there is no such picture.
+            PictureError: the query's picture cannot be read.
+        """
+        hit = self.picture(picture_id)
+        embedding = None if hit is None else self.neighbours.embedding(picture_id)
+        if hit is None or embedding is None:
+            raise _absent(picture_id)
+        return replace(hit, score=float(embedding @ self.embed(query)))
+
+    @property
+    def explains(self) -> bool:
+        """Whether the model can say where in a picture a text is."""
+        return self.encoder.localises
+
+    def explain(self, picture: Image.Image, query: Query) -> HeatMap:
+        """Where in a picture the model sees the words of a query.
+
+        Raises:
+            QueryError: the query has no words.
+            ModelError: the model sees pictures only as a whole.
+        """
+        if query.text is None:
+            raise QueryError("only words can be looked for within a picture")
+        language = None if query.language == NOT_GIVEN else query.language
+        with self._encoding:
+            return self.encoder.explain(picture, query.text, language=language)
+
+    def sample(self, count: int, *, filters: Filters = EVERYTHING) -> list[Hit]:
+        """Up to ``count`` pictures from all over the collection, always the same ones."""
+        rows = self.neighbours.sample(count, where=filters.expression())
+        return [self._hit(Neighbour(row, 1.0)) for row in rows]
+
+    def language_warning(self, language: str) -> str | None:
+        """A sentence where the model was trained on known languages and this is none of them."""
+        return language_warning(language, self.encoder.languages)
+
+    def embed(self, query: Query) -> NDArray[np.float32]:
+        """(dimension,) of unit length: the direction of the weighted sum of the parts' embeddings.
+
+        Raises:
+            QueryError: the parts cancel one another out, or one is not in the collection.
+            PictureError: a picture cannot be read.
+        """
+        parts = [term.weight * self._embed_term(term) for term in query.terms]
+        total = np.sum(parts, axis=0, dtype=np.float32)  # (dimension,)
+        length = float(np.linalg.norm(total))
+        if length < VANISHING * sum(abs(term.weight) for term in query.terms):
+            raise QueryError(
+                "the parts of the query cancel one another out: {query}; change a weight, or "
+                "leave a part out",
+                query=query,
+            )
+        return np.asarray(total / length, dtype=np.float32)
+
+    def _background(self, query: Query, vector: NDArray[np.float32]) -> NormalDist | None:
+        """What the best picture scores where nothing matches, if that is known."""
+        calibration = self._calibrator.current() if query.all_words else None
+        return None if calibration is None else calibration.background(vector)
+
+    def _encode_texts(self, texts: Sequence[str], languages: Sequence[str]) -> NDArray[np.float32]:
+        with self._encoding:
+            return self.encoder.encode_texts(texts, language=languages)
+
+    def _named(self, query: Query) -> set[Path]:
+        ids = [term.picture for term in query.terms if term.picture is not None]
+        return {hit.path for hit in map(self.picture, ids) if hit is not None}
+
+    def _embed_term(self, term: Term) -> NDArray[np.float32]:
+        if term.text is not None:
+            language = None if term.language == NOT_GIVEN else term.language
+            with self._encoding:
+                rows = self.encoder.encode_texts([term.text], language=language)  # (1, dimension)
+            return np.asarray(rows[0], dtype=np.float32)
+        if term.image is not None:
+            return self._embed_picture(term.image)
+        key = term.picture or ""
+        embedding = self.neighbours.embedding(key) if _is_id(key) else None
+        if embedding is None:
+            raise _absent(key)
+        return embedding
+
+    def _embed_picture(self, image: Path | bytes) -> NDArray[np.float32]:
+        from polyglance.data.decode import open_picture
+
+        preprocessing = self.encoder.preprocessing
+        picture = open_picture(
+            image, target_size=preprocessing.decode_size, max_pixels=MAX_QUERY_PIXELS
+        )
+        pixels = preprocessing(picture)[np.newaxis]  # (1, 3, size, size)
+        with self._encoding:
+            embedding: NDArray[np.float32] = self.encoder.encode_pixels(pixels)[0]
+        return embedding
+
+    def _hits(self, vector: NDArray[np.float32], top: int, filters: Filters) -> list[Hit]:
+        found = self.neighbours.nearest(vector, top=top, where=filters.expression())
+        return [self._hit(each) for each in found]
+
+    def _hybrid_hits(
+        self, words: str, vector: NDArray[np.float32], top: int, filters: Filters
+    ) -> list[Hit]:
+        where = filters.expression()
+        rankings = rank_both_ways(self.neighbours, vector, words, where=where)
+        page = fused_best(self.collection, vector, rankings, top=top)
+        return [self._hit(neighbour, found_by) for neighbour, found_by in page]
+
+    def _hit(self, neighbour: Neighbour, found_by: FoundBy | None = None) -> Hit:
+        row: dict[str, Any] = neighbour.row
+        return Hit(
+            id=row["id"],
+            path=self.collection.absolute(stored_path(row["path"], row["path_bytes"])),
+            name=row["path"],
+            score=neighbour.score,
+            width=row["width"],
+            height=row["height"],
+            taken=row["taken"],
+            content=row["content"],
+            captions=json.loads(row["captions"]) if row["captions"] else {},
+            moment=row["moment"],
+            found_by=found_by,
+        )
+
+
+def _words_for_captions(query: Query, last: int) -> str:
+    """What is looked for in captions, up to the ``last`` result; refuses before anything runs."""
+    if last > DEPTH + 1:  # one more tells whether there are more
+        raise QueryError(
+            "a hybrid search ends with the {depth}th result: lower the offset, or search without "
+            "hybrid",
+            depth=DEPTH,
+        )
+    return " ".join(map(words_of_text, query.wanted_texts()))
+
+
+def _absent(picture_id: str) -> QueryError:
+    return QueryError("there is no picture {id!r} in this collection", id=picture_id)
+
+
+def _check_page(top: int, offset: int) -> None:
+    if not 1 <= top <= MAX_TOP + 1:  # one more tells whether there are more
+        raise QueryError("the number of results must be between 1 and {most}", most=MAX_TOP)
+    if not 0 <= offset <= MAX_OFFSET:
+        raise QueryError("the offset must be between 0 and {most}", most=MAX_OFFSET)
+
+
+def _is_id(text: str) -> bool:
+    return len(text) == 16 and set(text) <= set("0123456789abcdef")
