@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from support.browser import chromium, launched, served
 from support.colours import PALETTE, ColourEncoder, picture
 
 ADDRESS = "http://127.0.0.1:8000"
+IN_HAND = "!document.querySelector('[hx-get]:not([data-htmx-powered])')"
 
 
 @pytest.fixture
@@ -59,11 +60,28 @@ def address(app: FastAPI) -> Iterator[str]:
         yield where
 
 
+def after_htmx(act: Callable[..., Any], page_of: Callable[[Any], Any]) -> Callable[..., Any]:
+    """An action that waits until htmx has taken what is on the page in hand.
+
+    Before, links lead to whole pages, as they do without JavaScript; people rarely are so fast.
+    """
+
+    def patient(actor: Any, *arguments: Any, **options: Any) -> Any:
+        page_of(actor).wait_for_function(IN_HAND)
+        return act(actor, *arguments, **options)
+
+    return patient
+
+
 @pytest.fixture
-def page(browser: Any, address: str) -> Iterator[Any]:
+def page(browser: Any, address: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """A page that must make no request elsewhere and log no error."""
+    from playwright.sync_api import Keyboard, Locator
+
     context = browser.new_context(viewport={"width": 1200, "height": 800})
     opened = context.new_page()
+    monkeypatch.setattr(Locator, "click", after_htmx(Locator.click, lambda each: each.page))
+    monkeypatch.setattr(Keyboard, "press", after_htmx(Keyboard.press, lambda _: opened))
     requests: list[str] = []
     complaints: list[tuple[str, str]] = []
     context.on("request", lambda request: requests.append(request.url))
