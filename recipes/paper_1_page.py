@@ -265,7 +265,7 @@ def _drawn(curves: dict[str, list[tuple[int, float]]]) -> str:
 
 def _cost(ledger: Ledger) -> list[str]:
     lines = ["## What it costs", ""]
-    runs = list(ledger)
+    runs = [run for run in ledger if len(run.languages) == len(LANGUAGES)]
     if not runs:
         return [*lines, "Not run.", ""]
     passes = statistics.median(run.report["reranking"]["passes"] for run in runs)
@@ -296,7 +296,7 @@ def _every_run(ledger: Ledger) -> list[str]:
     ]
     for run in ledger:
         alone, both = (
-            ", ".join(f"{tag} {mean_r1(found[tag]):.1f}" for tag in LANGUAGES)
+            ", ".join(f"{tag} {mean_r1(metrics):.1f}" for tag, metrics in found.items())
             for found in (run.alone, run.languages)
         )
         told = [f"{run.seconds[part]:.0f}" for part in ("pretraining", "tuning", "scoring")]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -79,14 +79,14 @@ class Rerankings:
         first: recipe of the first stage, and what it overrides.
         pretraining: recipe; a setting's own overrides come on top.
         tuning: recipe of fine-tuning.
-        languages: that are measured.
+        languages: row → those that are measured; each costs a few hundred thousand passes.
     """
 
     name: str
     first: tuple[Path, tuple[str, ...]]
     pretraining: Path
     tuning: Path
-    languages: Sequence[str]
+    languages: Mapping[str, Sequence[str]]
     kind: ClassVar[type[Any]] = Reranked
 
     def described(self, setting: Setting) -> dict[str, Any]:
@@ -146,7 +146,7 @@ class Rerankings:
             judge,
             read_manifest(Path(os.environ["POLYGLANCE_FLICKR8K"]) / "val.jsonl"),
             top=TOP,
-            languages=self.languages,
+            languages=self.languages[setting.name],
             features=_kept(finder),
             reranker_features=_kept(judge.encoder),
         )
