@@ -30,10 +30,11 @@ class Reranked:
         name: of its row.
         seed: of all three parts.
         recipe: part → everything that decided it, without the places of files.
-        report: of the reranked order, with ``weight`` for the first stage's scores; the first
-            stage alone and the number of passes are in it.
-        alone: tag → metrics of the order by the second stage alone, within the lists.
-        weight: of the first stage's scores, chosen on the pictures of the report.
+        report: of the order by the second stage alone, within the lists; the first stage alone and
+            the number of passes are in it.
+        both: tag → metrics of the order by both stages' scores.
+        weights: of the first stage's scores there, for each half of the pictures chosen on the
+            other half.
         curves: pretraining task → (step, loss), thinned.
         seconds: part → of training, and of scoring all pairs.
     """
@@ -43,8 +44,8 @@ class Reranked:
     seed: int
     recipe: dict[str, Any]
     report: dict[str, Any]
-    alone: dict[str, Any]
-    weight: float
+    both: dict[str, Any]
+    weights: tuple[float, float]
     curves: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
 
@@ -55,7 +56,12 @@ class Reranked:
 
     @property
     def languages(self) -> dict[str, Any]:
-        """BCP-47 tag → metrics of the reranked order."""
+        """BCP-47 tag → metrics of the order by both scores."""
+        return self.both
+
+    @property
+    def alone(self) -> dict[str, Any]:
+        """BCP-47 tag → metrics of the order by the second stage alone."""
         found: dict[str, Any] = self.report["languages"]
         return found
 
@@ -66,7 +72,7 @@ class Reranked:
         return found
 
     def rsum(self, language: str) -> float:
-        """Sum of the six recalls in a language, reranked."""
+        """Sum of the six recalls in a language, by both scores."""
         return float(self.languages[language]["rsum"])
 
 
@@ -151,16 +157,15 @@ class Rerankings:
             reranker_features=_kept(judge.encoder),
         )
         seconds["scoring"] = round(time.monotonic() - started, 1)
-        weight = stages.best_weight()
-        alone = stages.report(weight=0.0).as_dict()["languages"]
+        crossed = stages.cross_weighted()
         return Reranked(
             table=setting.table,
             name=setting.name,
             seed=setting.seed,
             recipe=self.described(setting),
-            report=_portable(stages.report(weight=weight).as_dict()),
-            alone=alone,
-            weight=weight,
+            report=_portable(stages.report().as_dict()),
+            both=crossed.report.as_dict()["languages"],
+            weights=crossed.weights,
             curves=_curves(logs["pretraining"]),
             seconds=seconds,
         )

@@ -52,15 +52,15 @@ def logged(recipes: Any, name: str, seed: int, *, first: float, alone: float, bo
         recipe=paper_1.EXPERIMENT.described(setting),
         report={
             "images": 1000,
-            "languages": everywhere(both),
+            "languages": everywhere(alone),
             "reranking": {
                 "passes": 1_234_567,
                 "ceiling": {tag: dict.fromkeys(WAYS, 88.0) for tag in paper_1.LANGUAGES},
                 "first_stage": {"languages": everywhere(first)},
             },
         },
-        alone=everywhere(alone),
-        weight=2.0,
+        both=everywhere(both),
+        weights=(2.0, 4.0),
         curves={
             task: [(50, 9.0), (100, 4.0)]
             for task in ("mlm", "text_mlm", "tlm", "mrc", "cmtr", "cltr")

@@ -31,6 +31,7 @@ from polyglance.evaluation.encoding import (
     encode_captions,
     encode_pictures,
 )
+from polyglance.evaluation.halves import joined, rsum_of_half
 from polyglance.evaluation.plan import Part, Plan
 from polyglance.evaluation.ranks import BothWays, Scores
 from polyglance.evaluation.results import Ceiling, Gallery, Report, Reranking, Skipped
@@ -69,6 +70,18 @@ class Scored(NamedTuple):
 
     lists: Shortlists
     scores: Tensor
+
+
+class CrossWeighted(NamedTuple):
+    """Orders by both scores, no weight chosen on the queries that it is measured on.
+
+    Attributes:
+        report: of all queries.
+        weights: of the first stage's scores, for pictures at even and at odd places.
+    """
+
+    report: Report
+    weights: tuple[float, float]
 
 
 class _Told(NamedTuple):
@@ -138,6 +151,28 @@ class TwoStages:
         if not weights:
             raise ValueError("no weights to choose from")
         return max(weights, key=lambda weight: self.plan.report(self._ranks(weight)).mean.rsum)
+
+    def cross_weighted(self, weights: Sequence[float] = WEIGHTS) -> CrossWeighted:
+        """Both scores together, the weight for each half of the queries chosen on the other half.
+
+        For when all pictures at hand are to be reported on. Each picture, and each text with its
+        picture, looks among all of them.
+
+        Raises:
+            ValueError: there is no weight to choose from, or a score is not finite.
+        """
+        if not weights:
+            raise ValueError("no weights to choose from")
+        ranks = {weight: self._ranks(weight) for weight in weights}
+
+        def best_for(*, odd: bool) -> float:
+            return max(
+                weights, key=lambda weight: rsum_of_half(self.plan.parts, ranks[weight], odd=odd)
+            )
+
+        of_even, of_odd = best_for(odd=True), best_for(odd=False)
+        both = joined(self.plan.parts, ranks[of_even], ranks[of_odd])
+        return CrossWeighted(self._told(self.plan.report(both)), (of_even, of_odd))
 
     def _ranks(self, weight: float) -> dict[str, list[BothWays]]:
         return {
