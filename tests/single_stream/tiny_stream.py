@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from polyglance.single_stream.geometry import BoxEncoding
+from polyglance.single_stream.likeness import Likeness
 from polyglance.single_stream.stream import SingleStream, States
 from polyglance.single_stream.tokens import PairTokenizer
 from polyglance.single_stream.trunk import Trunk, new_trunk
@@ -30,7 +31,9 @@ def tiny_trunk(*, width: int = WIDTH, dropout: float = 0.0) -> Trunk:
     return new_trunk(words=words, layers=2, heads=2, max_length=24, dropout=dropout)
 
 
-def tiny_stream(*, trunk: Trunk | None = None, dropout: float = 0.0) -> SingleStream:
+def tiny_stream(
+    *, trunk: Trunk | None = None, dropout: float = 0.0, likeness: Likeness | None = None
+) -> SingleStream:
     """Without dropout unless told, with pictures of the size of words."""
     trunk = trunk or tiny_trunk(dropout=dropout)
     visual = VisualEmbedding(
@@ -40,7 +43,9 @@ def tiny_stream(*, trunk: Trunk | None = None, dropout: float = 0.0) -> SingleSt
         dropout=dropout,
         scale=0.02,
     )
-    return SingleStream(trunk=trunk, visual=visual, languages=len(TOKENIZER.languages))
+    return SingleStream(
+        trunk=trunk, visual=visual, languages=len(TOKENIZER.languages), likeness=likeness
+    )
 
 
 def tiny_regions(

@@ -156,7 +156,8 @@ def test_it_learns_pairs() -> None:
 
 
 def test_retrieval_teaches_everything_but_the_embedding_of_no_picture() -> None:
-    system = built().train()
+    stream = STREAM.model_copy(update={"likeness": True})
+    system = built(FeiConfig(backbone=TINY, stream=stream)).train()
     with torch.no_grad():
         system.stream.languages.normal_()
     torch.stack([*system.training_step(batch()).values()]).sum().backward()
@@ -189,6 +190,36 @@ def test_pretraining_goes_on_as_retrieval(tmp_path: Path) -> None:
     for name, tensor in changed.system.stream.state_dict().items():
         assert torch.equal(tensor, system.stream.state_dict()[name]), name
     assert set(changed.system.training_step(batch())) == {"image_to_text", "text_to_image"}
+
+
+def test_alignment_goes_on_as_pretraining(tmp_path: Path) -> None:
+    stream = STREAM.model_copy(update={"likeness": True})
+    config = FeiConfig(
+        objective="alignment", backbone=TINY, stream=stream, tasks=NO_CLASSES, loss=InfoNCEConfig()
+    )
+    system = built(config)
+    assert system.learns_from == frozenset()
+    losses = trained(system, 60, rate=1e-2)
+    assert losses[-1] < 0.2 * losses[0]
+    with torch.no_grad():
+        texts = system.encode_texts(system.prepare_texts(TEXTS, ["en"] * 8)).embedding
+        images = system.encode_images(PIXELS).embedding
+        cosines = torch.nn.functional.normalize(images) @ torch.nn.functional.normalize(texts).T
+    assert (cosines.argmax(0) == torch.arange(8)).all()
+    moved = {
+        name.split(".")[1]
+        for name, tensor in built(config).state_dict().items()
+        if name.startswith("stream.") and not torch.equal(tensor, system.state_dict()[name])
+    }
+    assert moved == {"trunk", "visual", "languages"}  # its words, but neither layers nor likeness
+    layers = built(config).stream.trunk.layers.state_dict()
+    for name, tensor in system.stream.trunk.layers.state_dict().items():
+        assert torch.equal(tensor, layers[name]), name
+    save_system(system, tmp_path / "aligned")
+    pretraining = config.model_copy(update={"objective": "pretraining"})
+    changed = load_changed(tmp_path / "aligned", pretraining)
+    assert {name.split(".")[0] for name in changed.fresh} == {"tasks"}
+    assert torch.equal(changed.system.stream.likeness.hints, system.stream.likeness.hints)
 
 
 def test_classes_of_regions_come_from_where_there_are_any() -> None:

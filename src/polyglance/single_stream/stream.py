@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import torch
@@ -9,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from polyglance.precision import at_least_float32
+from polyglance.single_stream.likeness import Likeness
 from polyglance.single_stream.tokens import Tokens
 from polyglance.single_stream.trunk import Trunk
 from polyglance.single_stream.visual_embedding import EmbeddedRegions, VisualEmbedding
@@ -55,13 +57,22 @@ class SingleStream(nn.Module):
         trunk: the transformer.
         visual: regions into its width.
         languages: how many have a vector, besides the one of all others.
+        likeness: told to each place of a text and its picture; ``None``, as VL-BERT: nothing is.
     """
 
-    def __init__(self, *, trunk: Trunk, visual: VisualEmbedding, languages: int = 0) -> None:
+    def __init__(
+        self,
+        *,
+        trunk: Trunk,
+        visual: VisualEmbedding,
+        languages: int = 0,
+        likeness: Likeness | None = None,
+    ) -> None:
         super().__init__()
         self.width = trunk.width
         self.trunk = trunk
         self.visual = visual
+        self.likeness = likeness
         self.languages = nn.Parameter(torch.zeros(1 + languages, trunk.width))
         self.no_picture = nn.Parameter(torch.zeros(trunk.width))
         self.region_word = nn.Parameter(torch.randn(trunk.width) * DEVIATION)
@@ -110,6 +121,9 @@ class SingleStream(nn.Module):
             states = self.trunk(texts + self.no_picture, text_mask)  # (n, length, width)
             return States(states[:, 0], states, None)
         length, regions = texts.shape[1], images.vectors.shape[1]
+        if self.likeness is not None:
+            of_texts, of_regions = self.likeness(texts, text_mask, images)
+            texts, images = texts + of_texts, replace(images, vectors=images.vectors + of_regions)
         sequence = torch.cat(
             [texts + images.whole[:, None], *self._behind(text_mask, images)], dim=1
         )  # (n, length + regions + 1, width)

@@ -37,12 +37,14 @@ from polyglance.data.batch import Batch
 from polyglance.features import Features
 from polyglance.losses.base import ScoreLoss
 from polyglance.pretraining.tasks import PretrainingTasks
+from polyglance.single_stream.likeness import text_mean
 from polyglance.single_stream.stream import SingleStream
 from polyglance.single_stream.tokens import PairTokenizer, Tokens
 from polyglance.single_stream.visual_embedding import EmbeddedRegions
 from polyglance.systems.base import System
 from polyglance.systems.fingerprint import Tower, features_fingerprint
 from polyglance.systems.gradient_cache import computed_twice, encode_images, encode_texts
+from polyglance.unit import unit_rows
 from polyglance.vision.described_regions import RegionDescriber
 
 if TYPE_CHECKING:
@@ -89,6 +91,7 @@ class Fei(System):
         self.head = nn.Linear(stream.width, 1)  # u and b
         self.loss = loss
         self.config = config
+        self.aligns = config.objective == "alignment"
         self.towers = towers
         self.preprocessing = image.backbone.preprocessing
         self.dimension = stream.width
@@ -110,8 +113,7 @@ class Fei(System):
         """Embed what ``prepare_texts`` returned."""
         tokens = Tokens(**inputs).to(self.head.weight.device)
         embedded = self.stream.embed_tokens(tokens)  # (texts, length, width)
-        weights = tokens.mask.to(embedded.dtype)[..., None]  # (texts, length, 1)
-        mean = (embedded * weights).sum(1) / weights.sum(1)
+        mean = text_mean(embedded, tokens.mask)  # (texts, width)
         return Features(mean, tokens=embedded, mask=tokens.mask)
 
     @property
@@ -189,9 +191,17 @@ class Fei(System):
             return terms
         images = encode_images(self, batch.images)
         texts = encode_texts(self, batch.texts, batch.languages)
-        scores = self.score_everywhere(images, texts).float()
-        losses: dict[str, Tensor] = self.loss(scores, self.gatherer.positives(batch))
+        compare = self._alike_everywhere if self.aligns else self.score_everywhere
+        losses: dict[str, Tensor] = self.loss(
+            compare(images, texts).float(), self.gatherer.positives(batch)
+        )
         return losses
+
+    def _alike_everywhere(self, images: Features, texts: Features) -> Tensor:
+        """(all images, all texts) cosines of what enters the transformer, without any pass."""
+        rows = unit_rows(self.gatherer.rows(images.embedding))  # (all images, width)
+        cosines = rows @ unit_rows(texts.embedding).mT  # (all images, own texts)
+        return self.gatherer.rows(cosines.T).T
 
     @property
     def trains_together(self) -> bool:

@@ -48,6 +48,7 @@ def build_single_stream(
         WeightsError: the sentence encoder whose vectors to start from has not been fetched.
     """
     from polyglance.single_stream.geometry import BoxEncoding
+    from polyglance.single_stream.likeness import Likeness
     from polyglance.single_stream.stream import SingleStream
     from polyglance.single_stream.tokens import PairTokenizer
     from polyglance.single_stream.visual_embedding import VisualEmbedding
@@ -68,7 +69,13 @@ def build_single_stream(
         dropout=config.visual.dropout,
         scale=scale,
     )
-    return SingleStream(trunk=trunk, visual=visual, languages=len(pairs.languages)), pairs
+    stream = SingleStream(
+        trunk=trunk,
+        visual=visual,
+        languages=len(pairs.languages),
+        likeness=Likeness(width=trunk.width) if config.likeness else None,
+    )
+    return stream, pairs
 
 
 def build_stream_text_encoder(

@@ -95,11 +95,14 @@ class SingleStreamConfig(Part):
     Attributes:
         trunk: the transformer and its words.
         visual: regions.
+        likeness: tell each place of a text and its picture how alike both are before the
+            transformer; ours, for one that starts from nothing.
         languages: those that get a vector of their own, by their primary subtag.
     """
 
     trunk: TrunkConfig = TrunkConfig()
     visual: VisualConfig = VisualConfig()
+    likeness: bool = False
     languages: tuple[str, ...] = ()
 
     @field_validator("languages")

@@ -184,17 +184,17 @@ class FeiConfig(Part):
     """Paper 1: a transformer over a caption and the regions of a picture together.
 
     Attributes:
-        objective: what a training step is about; a checkpoint of ``pretraining`` goes on with
-            ``retrieval``.
+        objective: what a training step is about; a checkpoint of ``alignment`` goes on with
+            ``pretraining``, and one of either with ``retrieval``.
         backbone: of the regions.
         cells_per_side: average a grid to so many rows and columns; ``None`` leaves it as it is.
         stream: the transformer.
         tasks: of pretraining.
-        loss: of retrieval.
+        loss: of retrieval or alignment.
     """
 
     system: Literal["fei"] = "fei"
-    objective: Literal["pretraining", "retrieval"] = "retrieval"
+    objective: Literal["alignment", "pretraining", "retrieval"] = "retrieval"
     backbone: BackboneConfig = ResNet50Config()
     cells_per_side: PositiveInt | None = None
     stream: SingleStreamConfig = SingleStreamConfig()
