@@ -1,8 +1,8 @@
-"""One model of paper 1 and what it comes to: pretrained, fine-tuned, and set to rerank.
+"""One model of paper 1 and what it comes to: aligned, pretrained, fine-tuned, and set to rerank.
 
-A run has three parts, each in a folder of its own and gone on with where it was stopped:
-pretraining by one recipe, fine-tuning by another from what came of it, and a first stage that finds
-what is to be reranked, trained once for all runs of a seed.
+A run has several stages, each a recipe that goes on from the model of the one before, in a folder
+of its own, and gone on with where it was stopped; and a first stage of retrieval that finds what is
+to be reranked, trained once for all runs of a seed.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Reranked:
     Attributes:
         table: that it belongs to.
         name: of its row.
-        seed: of all three parts.
+        seed: of all parts.
         recipe: part → everything that decided it, without the places of files.
         report: of the order by the second stage alone, within the lists; the first stage alone and
             the number of passes are in it.
@@ -83,15 +83,14 @@ class Rerankings:
     Attributes:
         name: of the page.
         first: recipe of the first stage, and what it overrides.
-        pretraining: recipe; a setting's own overrides come on top.
-        tuning: recipe of fine-tuning.
+        stages: name → recipe, in the order in which they are run; a setting's overrides begin with
+            the stage that they are of, as in ``pretraining/model.tasks.tlm=0.0``.
         languages: row → those that are measured; each costs a few hundred thousand passes.
     """
 
     name: str
     first: tuple[Path, tuple[str, ...]]
-    pretraining: Path
-    tuning: Path
+    stages: Mapping[str, Path]
     languages: Mapping[str, Sequence[str]]
     kind: ClassVar[type[Any]] = Reranked
 
@@ -114,29 +113,33 @@ class Rerankings:
         folders = {part: _folder(output, part, setting) for part in parts}
         with suppress(TrainingError):  # another run of this seed is at it
             _trained(*parts["first"], folders["first"])
-        models = {"pretraining": _trained(*parts["pretraining"], folders["pretraining"])}
-        base, overrides = parts["tuning"]
-        begin = f"model.checkpoint={models['pretraining']}"
-        models["tuning"] = _trained(base, [*overrides, begin], folders["tuning"])
+        begin: tuple[str, ...] = ()  # the very first stage makes its model
+        for stage in self.stages:
+            base, overrides = parts[stage]
+            model = _trained(base, (*overrides, *begin), folders[stage])
+            begin = (f"model.checkpoint={model}",)
         with in_turn(folders["first"], TrainingError):
-            models["first"] = _trained(*parts["first"], folders["first"])
-        logged = self._measured(setting, models, folders)
-        for part in ("pretraining", "tuning"):
-            shutil.rmtree(folders[part])
+            first = _trained(*parts["first"], folders["first"])
+        logged = self._measured(setting, first, model, folders)
+        for stage in self.stages:
+            shutil.rmtree(folders[stage])
         return logged
 
     def _parts(self, setting: Setting) -> dict[str, tuple[Path, list[str]]]:
         """Part → its recipe and overrides; where a checkpoint lies is told when it is there."""
         seed = f"training.seed={setting.seed}"
         base, overrides = self.first
+        own = [override.split("/", 1) for override in setting.overrides]
         return {
             "first": (base, [f"name={self.name}-first", seed, *overrides]),
-            "pretraining": (self.pretraining, [seed, *setting.overrides]),
-            "tuning": (self.tuning, [seed]),
+            **{
+                stage: (recipe, [seed, *(said for of, said in own if of == stage)])
+                for stage, recipe in self.stages.items()
+            },
         }
 
     def _measured(
-        self, setting: Setting, models: dict[str, Path], folders: dict[str, Path]
+        self, setting: Setting, first: Path, second: Path, folders: dict[str, Path]
     ) -> Reranked:
         from polyglance import Reranker, Retriever
         from polyglance.data.manifest import read_manifest
@@ -145,7 +148,7 @@ class Rerankings:
 
         logs = {part: read_log(folder / "log.jsonl") for part, folder in folders.items()}
         seconds = {part: training_seconds(lines) for part, lines in logs.items()}
-        finder, judge = Retriever.load(models["first"]), Reranker.load(models["tuning"])
+        finder, judge = Retriever.load(first), Reranker.load(second)
         started = time.monotonic()
         stages = two_stages(
             finder,

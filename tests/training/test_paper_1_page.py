@@ -77,9 +77,9 @@ def test_the_page_tells_lifts_and_differences(recipes: Any, tmp_path: Path) -> N
             logged(recipes, "without pretraining", seed, first=20.0, alone=19.0 + seed, both=22.0)
         )
         kept.add(logged(recipes, "pretrained", seed, first=20.0, alone=21.0 + seed, both=24.0))
-    paper_1.write_page(kept, tmp_path / "page.md", 15)
+    paper_1.write_page(kept, tmp_path / "page.md", 18)
     text = (tmp_path / "page.md").read_text("utf-8")
-    assert "**6 of 15 runs are in" in text
+    assert "**6 of 18 runs are in" in text
     assert "| first stage alone | 3 | 20.0 ± 0.0 | 40.0 ± 0.0 |" in text
     assert "| 24.0 ± 0.0 | 20.0 ± 0.0 % |" in text  # lifted from 20 to 24
     assert (
@@ -100,22 +100,27 @@ def test_the_page_tells_lifts_and_differences(recipes: Any, tmp_path: Path) -> N
 def test_a_page_of_nothing_says_so(recipes: Any, tmp_path: Path) -> None:
     ledger, paper_1, reranked = recipes
     kept = ledger.Ledger(tmp_path / "none.jsonl", reranked.Reranked)
-    paper_1.write_page(kept, tmp_path / "page.md", 15)
+    paper_1.write_page(kept, tmp_path / "page.md", 18)
     assert "Nothing run yet" in (tmp_path / "page.md").read_text("utf-8")
 
 
-def test_every_setting_is_three_recipes(recipes: Any) -> None:
+def test_every_setting_is_five_recipes(recipes: Any) -> None:
     _, paper_1, _ = recipes
     found = paper_1.settings(3)
-    assert len({(one.name, one.seed) for one in found}) == len(found) == 15
+    assert len({(one.name, one.seed) for one in found}) == len(found) == 18
     described = [str(paper_1.EXPERIMENT.described(one)) for one in found]
-    assert len({*described}) == 15
+    assert len({*described}) == 18
     assert not [text for text in described if "/flickr8k" in text]
     for one in found:
         parts = paper_1.EXPERIMENT._parts(one)
-        first, pretraining, tuning = (load_recipe(*parts[name]) for name in parts)
+        first, alignment, *further = (load_recipe(*parts[name]) for name in parts)
         assert isinstance(check_model(first.model), CLMRConfig)
-        assert isinstance(check_model(pretraining.model), FeiConfig)
-        assert tuning.model["objective"] == "retrieval"
-        assert first.data.languages == tuning.data.languages
-        assert {*pretraining.data.vocabulary_languages, "en"} == {*paper_1.LANGUAGES}
+        model = check_model(alignment.model)
+        assert isinstance(model, FeiConfig)
+        assert model.stream.likeness == (one.name != "without likeness")
+        assert {*alignment.data.vocabulary_languages, "en"} == {*paper_1.LANGUAGES}
+        objectives = [recipe.model["objective"] for recipe in further]
+        assert objectives == ["pretraining", "alignment", "retrieval"]
+        pretraining, realignment, tuning = further
+        assert pretraining.data.languages == alignment.data.languages == {"en": 1.0}
+        assert first.data.languages == realignment.data.languages == tuning.data.languages
