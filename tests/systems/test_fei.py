@@ -194,9 +194,7 @@ def test_pretraining_goes_on_as_retrieval(tmp_path: Path) -> None:
 
 def test_alignment_goes_on_as_pretraining(tmp_path: Path) -> None:
     stream = STREAM.model_copy(update={"likeness": True})
-    config = FeiConfig(
-        objective="alignment", backbone=TINY, stream=stream, tasks=NO_CLASSES, loss=InfoNCEConfig()
-    )
+    config = FeiConfig(objective="alignment", backbone=TINY, stream=stream, tasks=NO_CLASSES)
     system = built(config)
     assert system.learns_from == frozenset()
     losses = trained(system, 60, rate=1e-2)
@@ -220,6 +218,48 @@ def test_alignment_goes_on_as_pretraining(tmp_path: Path) -> None:
     changed = load_changed(tmp_path / "aligned", pretraining)
     assert {name.split(".")[0] for name in changed.fresh} == {"tasks"}
     assert torch.equal(changed.system.stream.likeness.hints, system.stream.likeness.hints)
+
+
+def test_only_pairs_that_alignment_finds_hard_are_compared(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    config = FeiConfig(
+        backbone=TINY, stream=STREAM, loss=InfoNCEConfig(scale=1.0, learnable=False), mined=1
+    )
+    system = built(config).train()
+    assert {"loss", "loss.alignment"} <= system.parts().keys()
+    compared = []
+    whole = Fei._score_pairs
+    monkeypatch.setattr(
+        Fei, "_score_pairs", lambda self, *given: compared.append(given[2]) or whole(self, *given)
+    )
+    terms = system.training_step(batch())
+    (pairs,) = compared
+    assert 16 <= len(pairs) <= 24 < 64  # eight pairs, and a negative for each side of each
+    # With these pairs known, the loss is that over them alone.
+    system.zero_grad()
+    images = system.encode_images(PIXELS)
+    texts = system.encode_texts(system.prepare_texts(TEXTS, ["en"] * 8))
+    every = system.score(images, texts)
+    known = torch.zeros(8, 8, dtype=torch.bool)
+    known[pairs[:, 0], pairs[:, 1]] = True
+    masked = every.masked_fill(~known, -torch.inf)
+    wanted = 0.5 * (masked.logsumexp(1) - masked.diagonal()).mean()
+    torch.testing.assert_close(terms["image_to_text"], wanted)
+    monkeypatch.setattr(Fei, "_score_pairs", whole)
+    losses = trained(system, 300, rate=1e-3)
+    assert losses[-1] < 0.5 * losses[0]
+    assert (scores(system, TEXTS).argmax(0) == torch.arange(8)).sum() >= 7
+
+
+def test_mining_moves_every_parameter_that_retrieval_and_alignment_have() -> None:
+    loss = InfoNCEConfig(scale=1.0, learnable=False)
+    stream = STREAM.model_copy(update={"likeness": True})
+    system = built(FeiConfig(backbone=TINY, stream=stream, loss=loss, mined=1)).train()
+    torch.stack([*system.training_step(batch()).values()]).sum().backward()
+    without = {n for n, p in system.named_parameters() if p.grad is None or not p.grad.any()}
+    # b moves all scores alike, but for those that nobody computed.
+    assert without - {"head.bias"} == {"stream.no_picture", "stream.visual.hidden"}
 
 
 def test_classes_of_regions_come_from_where_there_are_any() -> None:

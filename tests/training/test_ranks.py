@@ -85,6 +85,7 @@ def test_two_ranks_have_the_gradients_of_one_process(ended: Ended, name: str) ->
         ("scan", 1e-4),
         ("scan on translations", 1e-4),
         ("fei retrieval", 1e-4),
+        ("fei alignment", 1e-4),
     ],
 )
 def test_so_have_systems_with_more_than_a_matrix_product(
@@ -95,10 +96,11 @@ def test_so_have_systems_with_more_than_a_matrix_product(
     assert found["relative"] < tolerance
 
 
-def test_pretraining_has_the_mean_of_the_ranks_and_leaves_parts_alone(ended: Ended) -> None:
-    found = ended.told["gradients"]["fei pretraining"]
+@pytest.mark.parametrize("name", ["fei pretraining", "fei mined"])
+def test_what_is_drawn_has_the_mean_of_the_ranks(ended: Ended, name: str) -> None:
+    found = ended.told["gradients"][name]
     assert found["relative"] < 1e-4
-    assert found["untouched"] > 0  # the head of retrieval
+    assert found["untouched"] > 0  # the head of retrieval, or the words of no picture
 
 
 def test_ranks_stay_alike_and_resume_bit_by_bit(ended: Ended) -> None:

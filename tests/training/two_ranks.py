@@ -145,12 +145,21 @@ def systems() -> Iterator[tuple[str, System, Tensor]]:
     co_trained = scan.model_copy(update={"text_loss": MaxOfHingesConfig()})
     read = [*CAPTIONS, *GERMAN]
     yield "scan on translations", build_system(co_trained, training_texts=read), regions
-    for objective in ("retrieval", "pretraining"):
+    for name, options in {
+        "retrieval": {"objective": "retrieval"},
+        "mined": {"objective": "retrieval", "mined": 1},
+        "alignment": {"objective": "alignment"},
+        "pretraining": {"objective": "pretraining"},
+    }.items():
         torch.manual_seed(0)
         config = FeiConfig.model_validate(
-            {"objective": objective, "backbone": backbone, "stream": STREAM, "tasks": {"mrc": 0}}
+            {**options, "backbone": backbone, "stream": STREAM, "tasks": {"mrc": 0}}
         )
-        yield f"fei {objective}", build_system(config, training_texts=[*CAPTIONS, *GERMAN]), regions
+        yield f"fei {name}", build_system(config, training_texts=[*CAPTIONS, *GERMAN]), regions
+
+
+DRAWS = ("fei pretraining", "fei mined")
+"""Systems whose step draws at random, each rank for itself."""
 
 
 def gradients(system: System) -> dict[str, Tensor]:
@@ -167,7 +176,7 @@ def alone(system: System, batch: Batch) -> dict[str, Tensor]:
 def difference(name: str, system: System, images: Tensor, ranks: Ranks) -> dict[str, float | int]:
     """How far two ranks' gradients are from those that they should be, at the most."""
     batch = whole_batch(images)
-    if name == "fei pretraining":  # the mean of each share's own, with its own words hidden
+    if name in DRAWS:  # the mean of each share's own, with its own words hidden, or its own pairs
         each = []
         for rank in range(RANKS):
             torch.manual_seed(rank)

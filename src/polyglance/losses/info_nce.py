@@ -71,13 +71,15 @@ class InfoNCE(ScoreLoss):
     def forward(self, scores: Tensor, positives: Tensor) -> dict[str, Tensor]:
         """(images, texts) scores and bool positives → ``image_to_text``, ``text_to_image``."""
         directions = both_directions(scores, positives)
-        scale = self._bounded_scale()
+        scale = self.scale
         return {
             name: 0.5 * self._one_direction(scale * each, mask)
             for name, (each, mask) in directions.items()
         }
 
-    def _bounded_scale(self) -> Tensor:
+    @property
+    def scale(self) -> Tensor:
+        """What scores are multiplied by: 1/τ, within its bound."""
         if isinstance(self.log_scale, nn.Parameter):
             # Clamped in place: a clamp inside the graph would stop the gradient at the bound, and
             # a scale that once went over could never come back.

@@ -36,6 +36,9 @@ from torch import Tensor, nn
 from polyglance.data.batch import Batch
 from polyglance.features import Features
 from polyglance.losses.base import ScoreLoss
+from polyglance.losses.info_nce import InfoNCE
+from polyglance.losses.mining import mined_pairs
+from polyglance.precision import full_precision
 from polyglance.pretraining.tasks import PretrainingTasks
 from polyglance.single_stream.likeness import text_mean
 from polyglance.single_stream.stream import SingleStream
@@ -48,8 +51,10 @@ from polyglance.unit import unit_rows
 from polyglance.vision.described_regions import RegionDescriber
 
 if TYPE_CHECKING:
-    from polyglance.systems.config import Part
+    from polyglance.systems.config import FeiConfig
 
+NEVER = -1e4
+"""The score of a pair that is not compared: so low that no loss takes it for a hard negative."""
 PAIRS_AT_ONCE = 64
 """Pairs that go through the transformer together: their activations stay in the processor's cache,
 and sorted by length few of them hold much padding."""
@@ -68,6 +73,8 @@ class Fei(System):
         stream: the transformer.
         tasks: to be pretrained on; without them the system learns retrieval.
         loss: of retrieval, over the scores.
+        alignment: loss over cosines of what enters the transformer; needed by that objective, and
+            where negatives are mined.
         config: what all of it was built from.
         towers: see :class:`System`.
     """
@@ -80,7 +87,8 @@ class Fei(System):
         stream: SingleStream,
         tasks: PretrainingTasks | None,
         loss: ScoreLoss,
-        config: Part,
+        alignment: InfoNCE | None,
+        config: FeiConfig,
         towers: dict[str, Tower],
     ) -> None:
         super().__init__()
@@ -90,8 +98,8 @@ class Fei(System):
         self.tasks = tasks
         self.head = nn.Linear(stream.width, 1)  # u and b
         self.loss = loss
-        self.config = config
-        self.aligns = config.objective == "alignment"
+        self.alignment = alignment
+        self.config: FeiConfig = config
         self.towers = towers
         self.preprocessing = image.backbone.preprocessing
         self.dimension = stream.width
@@ -191,17 +199,36 @@ class Fei(System):
             return terms
         images = encode_images(self, batch.images)
         texts = encode_texts(self, batch.texts, batch.languages)
-        compare = self._alike_everywhere if self.aligns else self.score_everywhere
-        losses: dict[str, Tensor] = self.loss(
-            compare(images, texts).float(), self.gatherer.positives(batch)
-        )
+        if self.alignment is not None:
+            if self.config.objective == "alignment" or self.config.mined is None:
+                return self._step_of_alignment(self.alignment, images, texts, batch)
+            return self._step_on_mined(self.alignment, images, texts, batch, self.config.mined)
+        scores = self.score_everywhere(images, texts).float()
+        losses: dict[str, Tensor] = self.loss(scores, self.gatherer.positives(batch))
         return losses
 
-    def _alike_everywhere(self, images: Features, texts: Features) -> Tensor:
-        """(all images, all texts) cosines of what enters the transformer, without any pass."""
-        rows = unit_rows(self.gatherer.rows(images.embedding))  # (all images, width)
-        cosines = rows @ unit_rows(texts.embedding).mT  # (all images, own texts)
-        return self.gatherer.rows(cosines.T).T
+    def _step_of_alignment(
+        self, alignment: InfoNCE, images: Features, texts: Features, batch: Batch
+    ) -> dict[str, Tensor]:
+        """The contrast between all pictures and all texts of all processes, without any pass."""
+        alike = _alike(self.gatherer.rows(images.embedding), texts.embedding)
+        everywhere = self.gatherer.rows(alike.T).T  # (all images, all texts)
+        return alignment(everywhere, self.gatherer.positives(batch))
+
+    def _step_on_mined(
+        self, alignment: InfoNCE, images: Features, texts: Features, batch: Batch, negatives: int
+    ) -> dict[str, Tensor]:
+        """Alignment over the pairs of this process, retrieval over those that it finds hard."""
+        alike = _alike(images.embedding, texts.embedding)  # (images, texts)
+        positives = batch.positives
+        logits = alignment.scale * alike
+        pairs = mined_pairs(logits.detach(), positives, negatives=negatives)
+        found = self._score_pairs(images, texts, pairs).float()  # (pairs,)
+        scores = found.new_full(alike.shape, NEVER).index_put((pairs[:, 0], pairs[:, 1]), found)
+        aligned = alignment(alike, positives)
+        return dict(self.loss(scores, positives)) | {
+            f"alignment_{name}": term for name, term in aligned.items()
+        }
 
     @property
     def trains_together(self) -> bool:
@@ -231,11 +258,22 @@ class Fei(System):
             "stream": self.stream,
             "head": self.head,
         }
-        # While it is pretrained, the loss of retrieval is no loss of its.
-        return parts | ({"loss": self.loss} if self.tasks is None else {"tasks": self.tasks})
+        # The loss of retrieval is a loss of that objective alone.
+        if self.tasks is not None:
+            return parts | {"tasks": self.tasks}
+        if self.alignment is not None:
+            parts["loss.alignment"] = self.alignment
+        return parts if self.config.objective == "alignment" else parts | {"loss": self.loss}
 
     def save_assets(self, folder: Path) -> None:
         """The tokenizer, and the architecture of the transformer and of the backbone."""
         self.tokenizer.save(folder)
         self.stream.trunk.save_architecture(folder)
         self.image.backbone.save_architecture(folder)
+
+
+def _alike(pictures: Tensor, texts: Tensor) -> Tensor:
+    """(images, width) and (texts, width) → (images, texts) float32 cosines."""
+    rows, columns = unit_rows(pictures), unit_rows(texts)
+    with full_precision(rows):
+        return rows @ columns.mT

@@ -139,12 +139,14 @@ def _text_loss(config: Part) -> ScoreLoss | None:
 
 
 def _fei(config: FeiConfig, training_texts: Sequence[str], folder: Path | None) -> System:
+    from polyglance.losses.info_nce import InfoNCE
     from polyglance.pretraining.tasks import PretrainingTasks
     from polyglance.systems.builders.single_stream import build_single_stream
     from polyglance.systems.fei import Fei
     from polyglance.vision.described_regions import RegionDescriber
 
     pretraining, weights = config.objective == "pretraining", config.tasks.model_dump()
+    aligns = config.objective == "alignment" or (not pretraining and config.mined is not None)
     backbone, towers = build_backbone(config.backbone, folder=folder)
     image = RegionDescriber(
         backbone=backbone,
@@ -169,6 +171,7 @@ def _fei(config: FeiConfig, training_texts: Sequence[str], folder: Path | None) 
         stream=stream,
         tasks=tasks,
         loss=build_score_loss(config.loss, "fei"),
+        alignment=InfoNCE(**config.alignment.model_dump(exclude={"kind"})) if aligns else None,
         config=config,
         towers=towers,
     )

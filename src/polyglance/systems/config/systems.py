@@ -190,7 +190,10 @@ class FeiConfig(Part):
         cells_per_side: average a grid to so many rows and columns; ``None`` leaves it as it is.
         stream: the transformer.
         tasks: of pretraining.
-        loss: of retrieval or alignment.
+        loss: of retrieval.
+        mined: let alignment choose so many hard negatives for each picture and each text, and
+            compare only these with a pass; ``None``, as in the paper: all pairs of the batch.
+        alignment: loss of that objective, and with ``mined`` of retrieval too.
     """
 
     system: Literal["fei"] = "fei"
@@ -200,6 +203,8 @@ class FeiConfig(Part):
     stream: SingleStreamConfig = SingleStreamConfig()
     tasks: TasksConfig = TasksConfig()
     loss: LossConfig = MaxOfHingesConfig(reduction="mean")
+    mined: PositiveInt | None = None
+    alignment: InfoNCEConfig = InfoNCEConfig()
 
 
 class MiniConfig(Part):
