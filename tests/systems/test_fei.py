@@ -220,6 +220,18 @@ def test_alignment_goes_on_as_pretraining(tmp_path: Path) -> None:
     assert torch.equal(changed.system.stream.likeness.hints, system.stream.likeness.hints)
 
 
+def test_alignment_is_a_term_beside_the_tasks() -> None:
+    config = pretraining().model_copy(update={"alignment_weight": 2.0})
+    system = built(config)
+    assert {"tasks", "loss.alignment"} <= system.parts().keys()
+    terms = system.training_step(batch())
+    assert set(terms) == {"mlm", "text_mlm", "tlm", "cmtr", "cltr", "alignment"}
+    alone = built(config.model_copy(update={"objective": "alignment"}))
+    alone.load_state_dict(system.state_dict(), strict=False)
+    wanted = 2 * torch.stack([*alone.training_step(batch()).values()]).sum()
+    torch.testing.assert_close(terms["alignment"], wanted)
+
+
 def test_only_pairs_that_alignment_finds_hard_are_compared(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -195,8 +195,7 @@ class Fei(System):
     def training_step(self, batch: Batch) -> dict[str, Tensor]:
         """The tasks' losses, or that of retrieval over all pairs of the batch."""
         if self.tasks is not None:
-            terms: dict[str, Tensor] = self.tasks(self.stream, batch, self.image(batch.images))
-            return terms
+            return self._step_of_tasks(self.tasks, batch)
         images = encode_images(self, batch.images)
         texts = encode_texts(self, batch.texts, batch.languages)
         if self.alignment is not None:
@@ -207,13 +206,24 @@ class Fei(System):
         losses: dict[str, Tensor] = self.loss(scores, self.gatherer.positives(batch))
         return losses
 
+    def _step_of_tasks(self, tasks: PretrainingTasks, batch: Batch) -> dict[str, Tensor]:
+        """Those of pretraining, and beside them alignment, of the captions of this process."""
+        regions = self.image(batch.images)
+        terms = dict(tasks(self.stream, batch, regions))
+        if self.alignment is not None:
+            whole = self.stream.embed_regions(regions).whole  # (images, width)
+            texts = encode_texts(self, batch.texts, batch.languages)
+            aligned = self.alignment(_alike(whole, texts.embedding), batch.positives)
+            terms["alignment"] = self.config.alignment_weight * sum(aligned.values())
+        return terms
+
     def _step_of_alignment(
         self, alignment: InfoNCE, images: Features, texts: Features, batch: Batch
     ) -> dict[str, Tensor]:
         """The contrast between all pictures and all texts of all processes, without any pass."""
         alike = _alike(self.gatherer.rows(images.embedding), texts.embedding)
         everywhere = self.gatherer.rows(alike.T).T  # (all images, all texts)
-        return alignment(everywhere, self.gatherer.positives(batch))
+        return dict(alignment(everywhere, self.gatherer.positives(batch)))
 
     def _step_on_mined(
         self, alignment: InfoNCE, images: Features, texts: Features, batch: Batch, negatives: int
@@ -259,10 +269,10 @@ class Fei(System):
             "head": self.head,
         }
         # The loss of retrieval is a loss of that objective alone.
-        if self.tasks is not None:
-            return parts | {"tasks": self.tasks}
         if self.alignment is not None:
             parts["loss.alignment"] = self.alignment
+        if self.tasks is not None:
+            return parts | {"tasks": self.tasks}
         return parts if self.config.objective == "alignment" else parts | {"loss": self.loss}
 
     def save_assets(self, folder: Path) -> None:

@@ -146,7 +146,11 @@ def _fei(config: FeiConfig, training_texts: Sequence[str], folder: Path | None) 
     from polyglance.vision.described_regions import RegionDescriber
 
     pretraining, weights = config.objective == "pretraining", config.tasks.model_dump()
-    aligns = config.objective == "alignment" or (not pretraining and config.mined is not None)
+    aligns = {
+        "alignment": True,
+        "pretraining": config.alignment_weight > 0,
+        "retrieval": config.mined is not None,
+    }[config.objective]
     backbone, towers = build_backbone(config.backbone, folder=folder)
     image = RegionDescriber(
         backbone=backbone,

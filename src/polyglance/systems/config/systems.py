@@ -193,7 +193,8 @@ class FeiConfig(Part):
         loss: of retrieval.
         mined: let alignment choose so many hard negatives for each picture and each text, and
             compare only these with a pass; ``None``, as in the paper: all pairs of the batch.
-        alignment: loss of that objective, and with ``mined`` of retrieval too.
+        alignment: loss of that objective, and of retrieval with ``mined``.
+        alignment_weight: of that loss beside the tasks of pretraining.
     """
 
     system: Literal["fei"] = "fei"
@@ -205,6 +206,7 @@ class FeiConfig(Part):
     loss: LossConfig = MaxOfHingesConfig(reduction="mean")
     mined: PositiveInt | None = None
     alignment: InfoNCEConfig = InfoNCEConfig()
+    alignment_weight: NonNegativeFloat = 0.0
 
 
 class MiniConfig(Part):
