@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING
+
+from polyglance.cli.tables import print_table
 
 if TYPE_CHECKING:
     from polyglance.data.inspect import Inspection, LanguageCounts, Place, Spread
@@ -19,9 +20,9 @@ def print_inspection(inspection: Inspection) -> None:
     """Print counts by split and language, then what is wrong."""
     by_people = {split: counts.captions for split, counts in inspection.splits.items()}
     by_machines = {split: counts.machine_translated for split, counts in inspection.splits.items()}
-    _print_table("Captions (lengths: least–median–most)", _COUNTS, _count_rows(by_people))
-    _print_table("Captions translated by machines", _COUNTS, _count_rows(by_machines))
-    _print_table("The same captions", _OVERLAPS, list(_overlap_rows(inspection)))
+    print_table("Captions (lengths: least–median–most)", _COUNTS, _count_rows(by_people))
+    print_table("Captions translated by machines", _COUNTS, _count_rows(by_machines))
+    print_table("The same captions", _OVERLAPS, list(_overlap_rows(inspection)))
     for split, counts in inspection.splits.items():
         if counts.parallel:
             numbers = ", ".join(f"{number} {tag}" for tag, number in counts.parallel.items())
@@ -79,27 +80,3 @@ def _print_list(title: str, lines: Sequence[str]) -> None:
         print(f"  {line}")
     if len(lines) > _SHOWN:
         print(f"  … and {len(lines) - _SHOWN} more")
-
-
-def _print_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    if not rows:
-        return
-    if sys.stdout.isatty():
-        from rich.console import Console
-        from rich.markup import escape
-        from rich.table import Table
-
-        table = Table(title=title, title_justify="left")
-        for column, name in enumerate(header):
-            table.add_column(name, justify="right" if rows[0][column].isdigit() else "left")
-        for row in rows:
-            table.add_row(*map(escape, row))
-        Console().print(table)
-        return
-    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
-    print(title)
-    for row in (header, *rows):
-        print(
-            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        )
-    print()

@@ -15,6 +15,7 @@ from polyglance.cli.evaluate import evaluate
 from polyglance.cli.explain import explain
 from polyglance.cli.export import export
 from polyglance.cli.index import index
+from polyglance.cli.models import models
 from polyglance.cli.search import search
 from polyglance.cli.serve import serve
 from polyglance.cli.train import train
@@ -25,7 +26,7 @@ app = typer.Typer(
     add_completion=True,
     pretty_exceptions_enable=False,
 )
-for verb in (download, index, search, explain, serve, evaluate, train, export, demo):
+for verb in (download, models, index, search, explain, serve, evaluate, train, export, demo):
     app.command()(verb)
 app.add_typer(collection.app, name="collection")
 app.add_typer(data.app, name="data")
