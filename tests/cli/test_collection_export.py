@@ -123,7 +123,10 @@ def test_an_empty_collection_has_nothing_to_export(photos: Path, tmp_path: Path)
 
 @pytest.mark.parametrize("name", ["out.jsonl", "out.parquet"])
 def test_an_interrupted_export_leaves_the_older_one(
-    photos: Path, name: str, monkeypatch: pytest.MonkeyPatch
+    photos: Path,
+    name: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     run("collection", "export", "c", "--output", name, "--embeddings")
     before = {path: path.read_bytes() for path in Path().glob("out.*")}
@@ -136,6 +139,7 @@ def test_an_interrupted_export_leaves_the_older_one(
     with pytest.raises(SystemExit) as left:
         main.main()
     assert left.value.code == 130
+    assert "interrupted; run the same command again to go on" in capsys.readouterr().err
     assert {path: path.read_bytes() for path in Path().glob("*out*")} == before
 
 

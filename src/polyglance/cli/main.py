@@ -61,6 +61,12 @@ def main() -> None:
     except PolyglanceError as error:
         print(f"polyglance: {error}", file=sys.stderr)
         raise SystemExit(2) from None
-    except KeyboardInterrupt:
-        print("polyglance: interrupted; run the same command again to go on", file=sys.stderr)
-        raise SystemExit(130) from None
+    except SystemExit as left:
+        if _was_interrupted(left):
+            print("polyglance: interrupted; run the same command again to go on", file=sys.stderr)
+        raise
+
+
+def _was_interrupted(left: SystemExit) -> bool:
+    """Whether Ctrl-C ended it, of which Typer makes an exit code."""
+    return isinstance(getattr(left.__context__, "__cause__", None), KeyboardInterrupt)
