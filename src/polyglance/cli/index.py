@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from collections.abc import Set as AbstractSet
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -37,26 +40,83 @@ def index(
     retry: Annotated[
         bool, typer.Option("--retry", help="Try unreadable files again, changed or not.")
     ] = False,
+    watch: Annotated[
+        bool,
+        typer.Option("--watch", help="Stay, and keep up with the folder's changes until Ctrl-C."),
+    ] = False,
 ) -> None:
     """Embed the pictures of a folder or manifest into a collection, and of videos their frames.
 
     Run it again at any time: new and changed pictures are embedded, moved ones recognised, deleted
     ones forgotten, files that cannot be read listed with the reason. An interrupted run goes on
-    where it stopped.
+    where it stopped. With --watch it stays and does that by itself.
     """
     from polyglance.search.encoder import load_encoder
     from polyglance.search.indexer import index as run
+    from polyglance.search.watching import require_watcher, updates
 
-    summary = run(
-        source,
-        collection,
-        encoder=load_encoder(_model_for(collection, model)),
-        batch_size=batch_size,
-        workers=workers,
-        retry=retry,
-        show_progress=True,
+    if watch:
+        require_watcher()
+    encoder = load_encoder(_model_for(collection, model))
+
+    def bring_up_to_date(waiting: AbstractSet[str], *, retry: bool = False) -> Summary:
+        return run(
+            source,
+            collection,
+            encoder=encoder,
+            batch_size=batch_size,
+            workers=workers,
+            retry=retry,
+            waiting=waiting,
+            show_progress=True,
+        )
+
+    if not watch:
+        _print_summary(bring_up_to_date(frozenset(), retry=retry))
+        return
+    whenever = updates(source, collection=collection)
+    first = bring_up_to_date(next(whenever), retry=retry)
+    _print_summary(first)
+    typer.echo(f"watching {source}; Ctrl-C ends it")
+    _keep_up(whenever, first, bring_up_to_date)
+
+
+def _keep_up(
+    whenever: Iterator[frozenset[str]],
+    known: Summary,
+    bring_up_to_date: Callable[[AbstractSet[str]], Summary],
+) -> None:
+    """Update whenever the folder has changed; what goes wrong in one update is told, and goes on.
+
+    Raises:
+        CollectionError: the folder is gone.
+    """
+    from polyglance.errors import PolyglanceError
+
+    for waiting in whenever:
+        try:
+            summary = bring_up_to_date(waiting)
+        except PolyglanceError as error:
+            typer.echo(f"polyglance: {error}", err=True)
+        else:
+            _print_update(summary, known)
+            known = summary
+
+
+def _print_update(summary: Summary, before: Summary) -> None:
+    """What is new, in lines that begin with the time; nothing where nothing is."""
+    skipped = [line for line in summary.skipped if line not in before.skipped]
+    if not (summary.indexed or summary.moved or summary.removed or skipped):
+        return
+    at = f"{datetime.now():%Y-%m-%d %H:%M:%S}"
+    for path, reason in skipped[:SKIPPED_SHOWN]:
+        typer.echo(f"{at}  skipped {path}: {reason}")
+    if len(skipped) > SKIPPED_SHOWN:
+        typer.echo(f"{at}  … and {len(skipped) - SKIPPED_SHOWN} more")
+    typer.echo(
+        f"{at}  {summary.indexed} indexed, {summary.moved} moved, {summary.removed} removed, "
+        f"{len(skipped)} skipped; {summary.pictures} pictures in the collection"
     )
-    _print_summary(summary)
 
 
 def _model_for(collection: Path, model: str | None) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -68,6 +69,7 @@ def index(
     batch_size: int = 16,
     workers: int | None = None,
     retry: bool = False,
+    waiting: AbstractSet[str] = frozenset(),
     show_progress: bool = False,
 ) -> Summary:
     """Make the collection hold exactly the pictures of a folder or manifest.
@@ -82,6 +84,8 @@ def index(
         batch_size: pictures encoded at once.
         workers: threads that read, decode and encode a batch each; by default as many as cores.
         retry: try again what could not be read before, though it has not changed.
+        waiting: paths, relative to the folder, of files that are still being written: they are
+            left as they are, and come with another run.
         show_progress: on stderr.
 
     Raises:
@@ -94,7 +98,7 @@ def index(
     folder = Path(collection)
     found = scan(source, exclude=folder)
     with open_for_writing(folder, model=encoder, root=found.root) as writer:
-        run = _Run(writer, encoder, found, retry=retry)
+        run = _Run(writer, encoder, found, waiting=waiting, retry=retry)
         with track("pictures", len(run.plan.todo), show=show_progress) as advance:
             run.encode(batch_size=batch_size, workers=workers, advance=advance)
         run.forget_vanished()
@@ -110,14 +114,22 @@ def index(
 class _Run:
     """One run over one scan: everything that changes while it goes on."""
 
-    def __init__(self, writer: Writer, encoder: Encoder, found: Scan, *, retry: bool) -> None:
+    def __init__(
+        self,
+        writer: Writer,
+        encoder: Encoder,
+        found: Scan,
+        *,
+        waiting: AbstractSet[str],
+        retry: bool,
+    ) -> None:
         self.writer = writer
         self.encoder = encoder
         self.scan = found
         self.started = time.monotonic()
         self.known = writer.collection.known()
         self.known_skipped = writer.collection.known_skipped()
-        self.plan = self._plan(retry=retry)
+        self.plan = self._plan(waiting=waiting, retry=retry)
         self.summary = Summary(unchanged=self.plan.unchanged)
         # Content → an id whose row has its embedding, unless it was overwritten in this run.
         self.familiar = {known.content: key for key, known in self.known.items()}
@@ -159,7 +171,7 @@ class _Run:
         self.summary.pictures = collection.files()
         return self.summary
 
-    def _plan(self, *, retry: bool) -> Plan:
+    def _plan(self, *, waiting: AbstractSet[str], retry: bool) -> Plan:
         collection = self.writer.collection
         if self.known and not self.scan.pictures:
             raise CollectionError(
@@ -173,6 +185,7 @@ class _Run:
             known=self.known,
             known_skipped=self.known_skipped,
             kept=collection.ids_at(unreachable) if unreachable else set(),
+            waiting=waiting,
             retry=retry,
         )
 

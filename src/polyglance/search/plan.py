@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from polyglance.search.collection import Known
@@ -35,6 +36,7 @@ def make_plan(
     known: Mapping[str, Known],
     known_skipped: Mapping[str, Known],
     kept: set[str],
+    waiting: AbstractSet[str] = frozenset(),
     retry: bool = False,
 ) -> Plan:
     """Compare by size and modification time; contents are read only where these differ.
@@ -44,6 +46,7 @@ def make_plan(
         known: pictures of the collection, by id.
         known_skipped: its unreadable files, by id.
         kept: ids that may be there still, out of reach.
+        waiting: paths of files that are still being written; they are left as they are known.
         retry: try files again that could not be read, though they have not changed.
     """
     plan = Plan()
@@ -51,6 +54,8 @@ def make_plan(
     for file in scan.pictures:
         key = picture_id(file.path)
         found.add(key)
+        if file.path in waiting:
+            continue
         if _same(file, known.get(key)):
             plan.unchanged += 1
         elif not retry and _same_stat(file, known_skipped.get(key)):
