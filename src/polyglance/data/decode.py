@@ -15,6 +15,8 @@ from io import BytesIO
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
+from polyglance.data.outside.convert import convert
+from polyglance.data.outside.formats import format_of
 from polyglance.errors import PictureError
 
 if TYPE_CHECKING:
@@ -25,7 +27,8 @@ PictureSource = Path | str | bytes | IO[bytes]
 
 IMAGE_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".webp", ".gif", ".bmp"}
-    | {".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm", ".avif", ".heic", ".heif"}
+    | {".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm", ".avif", ".heic", ".heif", ".svg"}
+    | {".dng", ".cr2", ".cr3", ".nef", ".nrw", ".arw", ".orf", ".raf", ".rw2", ".pef", ".srw"}
 )
 MAX_PIXELS = 128_000_000  # 384 MB in RGB; a 108-megapixel telephone photo passes
 _REDUCED = 2  # a JPEG that is decoded at a fraction may be so much larger: 200-megapixel telephones
@@ -57,7 +60,8 @@ def open_picture(
     """Decode a picture to RGB as a viewer would show it.
 
     Orientation is applied, transparency is laid on white, 16-bit greys are scaled, and of an
-    animation the first frame is taken. Colour profiles are not applied.
+    animation the first frame is taken. Colour profiles are not applied. A drawing (SVG) is drawn,
+    of a RAW photo the preview is taken; see :mod:`polyglance.data.outside`.
 
     Args:
         source: a path, the bytes of a file, or a binary file open at its start (left open).
@@ -111,7 +115,7 @@ def _opened(source: PictureSource) -> Iterator[Image]:
     """Open a picture's header; whatever goes wrong until the block ends is a `PictureError`."""
     name = f"{source}: " if isinstance(source, (str, Path)) else ""
     try:
-        with _binary_file(source) as file, _identify(file) as image:
+        with _binary_file(source) as file, _identify(_converted(file)) as image:
             yield image
     except PictureError as error:
         raise PictureError(f"{name}{error}") from None
@@ -119,6 +123,23 @@ def _opened(source: PictureSource) -> Iterator[Image]:
         raise PictureError(f"{name}too large for the memory that is free") from None
     except Exception as error:  # decoders meet hostile bytes with exceptions of every kind
         raise PictureError(f"{name}cannot be decoded: {reason(error)}") from error
+
+
+def decodable(data: bytes) -> bytes:
+    """A file as :func:`open_picture` decodes it in the end: drawings and RAW photos converted.
+
+    For those who need both pixels and facts of a picture, so that it is converted only once.
+
+    Raises:
+        PictureError: it cannot be converted, or what that needs is not installed.
+    """
+    form = format_of(BytesIO(data))
+    return data if form is None else convert(data, form)
+
+
+def _converted(file: IO[bytes]) -> IO[bytes]:
+    form = format_of(file)
+    return file if form is None else BytesIO(convert(file.read(), form))
 
 
 @contextmanager

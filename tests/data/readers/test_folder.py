@@ -24,7 +24,7 @@ def lay_out(folder: Path, **files: str) -> None:
 
 
 def test_finds_pictures_by_suffix_in_order_and_passes_over_hidden_ones(tmp_path: Path) -> None:
-    names = ["b.JPG", "a.png", "trip/c.webp", "._b.jpg", ".trash/d.jpg", "notes.md", "e.svg"]
+    names = ["b.JPG", "a.png", "trip/c.webp", "._b.jpg", ".trash/d.jpg", "notes.md", "e.eps"]
     lay_out(tmp_path, **dict.fromkeys(names, ""))
     (tmp_path / "trip/round").symlink_to(tmp_path)
     assert list(read(tmp_path)) == ["a.png", "b.JPG", "trip/c.webp"]
@@ -89,7 +89,7 @@ def test_several_folders(tmp_path: Path) -> None:
 
 
 def test_errors_say_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(ManifestError, match=r"no pictures inside \(\.apng \.avif"):
+    with pytest.raises(ManifestError, match=r"no pictures inside \(\.apng \.arw \.avif"):
         read(tmp_path)
     lay_out(tmp_path, **{"dog.jpg": "", "dog.txt": "Hund"})
     with pytest.raises(ManifestError, match=r"dog\.txt: which language is this\? Say it once"):
