@@ -192,3 +192,21 @@ def luminance(colour: str) -> float:
     channels = [int(part) / 255 for part in colour[4:-1].split(",")]
     linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def test_the_number_of_filters_follows_the_hits(page: Any) -> None:
+    summary = page.locator("#filters summary")
+    assert summary.inner_text() == "Filters"
+    summary.click()
+    page.get_by_label("Folder").fill("red")
+    page.get_by_label("Shorter side, from").fill("10")
+    search(page, "rot")
+    page.get_by_role("heading", name="rot").wait_for()
+    page.get_by_text("Filters (2)").wait_for()
+    assert page.locator("#filter-count").count() == 1
+    page.get_by_label("Folder").fill("")
+    page.get_by_role("button", name="Apply").click()
+    page.get_by_text("Filters (1)").wait_for()
+    page.get_by_label("Shorter side, from").fill("")
+    page.get_by_role("button", name="Apply").click()
+    page.locator("#filter-count:empty").wait_for(state="attached")

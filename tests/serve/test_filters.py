@@ -83,7 +83,7 @@ def test_page_holds_the_filters_in_address_fields_and_links(client: TestClient) 
     page = client.get("/", params={"q": "rot", "folder": ODD, "min_size": "50"}).text
     assert names(page) == ["wide.jpg"]
     assert '<details id="filters" class="filters" open>' in page
-    assert "Filters (2)" in page
+    assert 'Filters<span id="filter-count"> (2)</span>' in page
     assert f'value="{ODD}"' in unescape(page)
     assert "1 best of 1" in page
     like = re.search(r'class="like" href="(.*?)"', page)
@@ -97,6 +97,15 @@ def test_page_holds_the_filters_in_address_fields_and_links(client: TestClient) 
     cleared = re.search(r'class="chip" href="(.*?)"', page)
     assert cleared
     assert unescape(cleared[1]) == "/?q=rot"
+
+
+def test_the_number_of_filters_comes_with_the_hits(client: TestClient) -> None:
+    asked = {"q": "rot", "folder": "red", "min_size": "1", "kind": "png"}
+    found = client.get("/", params=asked, headers=HTMX).text
+    assert found.count('<span id="filter-count" hx-swap-oob="true"> (3)</span>') == 1
+    assert "hx-swap-oob" not in client.get("/", params=asked).text
+    found = client.get("/", params={"q": "rot"}, headers=HTMX).text
+    assert '<span id="filter-count" hx-swap-oob="true"></span>' in found
 
 
 def test_page_without_words_shows_what_passes(client: TestClient) -> None:
