@@ -43,6 +43,7 @@ pictures = st.builds(
         language=st.sampled_from(["", "no", "pt-BR"]),
         parts=st.lists(texts | pictures, max_size=4).map(tuple),
         typed=st.dictionaries(st.sampled_from(["folder", "since", "caption"]), words),
+        hybrid=st.booleans(),
         offset=st.sampled_from([0, 60]),
         ui=st.sampled_from(["", "ja"]),
     )

@@ -17,7 +17,7 @@ from polyglance.errors import QueryError
 from polyglance.search.collection import Collection
 from polyglance.search.lance import reading
 from polyglance.search.nearest import Neighbour, Neighbours
-from polyglance.search.text_index import COLUMN, files_by_words
+from polyglance.search.text_index import files_by_words, has_captions
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -63,7 +63,7 @@ def rank_both_ways(
     nearest = neighbours.nearest(vector, top=DEPTH, where=where)
     with reading(collection.folder):
         files = files_by_words(collection.pictures, words, top=DEPTH, where=where)
-        if not files and not collection.pictures.count_rows(f"{COLUMN} IS NOT NULL"):
+        if not files and not has_captions(collection.pictures):
             raise QueryError(
                 "no picture of this collection has a caption that words could be looked for in: "
                 "index a manifest with captions, or search without hybrid"

@@ -19,11 +19,13 @@ from polyglance.search.encoder import Encoder
 from polyglance.search.filters import EVERYTHING, Filters
 from polyglance.search.hit import Hit
 from polyglance.search.hybrid import DEPTH, FoundBy, fused_best, rank_both_ways
+from polyglance.search.lance import reading
 from polyglance.search.nearest import Neighbour, Neighbours
 from polyglance.search.query import Query, language_warning
 from polyglance.search.relevance import check_relevance
 from polyglance.search.schema import stored_path
 from polyglance.search.terms import NOT_GIVEN, Term
+from polyglance.search.text_index import has_captions
 
 if TYPE_CHECKING:
     from statistics import NormalDist
@@ -130,6 +132,12 @@ class Searcher:
             return hits
         judged = (replace(hit, relevance=background.cdf(hit.score)) for hit in hits)
         return [hit for hit in judged if hit.is_relevant(min_relevance)]
+
+    @property
+    def has_captions(self) -> bool:
+        """Whether words can be looked for in captions, too."""
+        with reading(self.collection.folder):
+            return has_captions(self.collection.pictures)
 
     def matching(self, filters: Filters = EVERYTHING) -> int:
         """How many pictures and videos of the collection pass the filters."""

@@ -37,6 +37,11 @@ def has_text_index(table: Any) -> bool:
     return any(index.name == _NAME for index in table.list_indices())
 
 
+def has_captions(table: Any) -> bool:
+    """Whether any picture has words that could be looked for."""
+    return len(table.search().where(f"{COLUMN} IS NOT NULL").select(["id"]).limit(1).to_arrow()) > 0
+
+
 def files_by_words(table: Any, words: str, *, top: int, where: str | None = None) -> list[str]:
     """Ids of the files whose captions match best, best first by BM25; ties by id.
 

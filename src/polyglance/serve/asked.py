@@ -15,6 +15,7 @@ from polyglance.serve.uploads import Uploads
 
 Kind = Literal["text", "like", "upload"]
 KINDS = get_args(Kind)
+YES = "true"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +72,7 @@ class Asked:
         language: chosen beside it; empty where none is.
         parts: what else is looked for.
         typed: name → content of the filter fields that are not empty.
+        hybrid: whether words are looked for in captions, too.
         offset: how many hits came on the pages before.
         ui: the language of the page's own words, where the address says it.
     """
@@ -79,6 +81,7 @@ class Asked:
     language: str = ""
     parts: tuple[Part, ...] = ()
     typed: dict[str, str] = field(default_factory=dict)
+    hybrid: bool = False
     offset: int = 0
     ui: str = ""
 
@@ -103,6 +106,7 @@ class Asked:
             language=single.get("language", ""),
             parts=tuple(parts),
             typed={name: single[name] for name in FIELDS if name in single},
+            hybrid=single.get("hybrid") == YES,
             offset=int(offset) if offset.isdecimal() and len(offset) < 10 else 0,
             ui=single.get("ui", ""),
         )
@@ -129,6 +133,7 @@ class Asked:
             ("language", self.language),
             *((part.kind, part.written) for part in self.parts),
             *self.typed.items(),
+            ("hybrid", YES if self.hybrid else ""),
             ("offset", offset),
             ("ui", self.ui),
         ]

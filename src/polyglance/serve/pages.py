@@ -14,6 +14,7 @@ from fastapi.responses import RedirectResponse
 from polyglance.errors import PictureError, PolyglanceError, QueryError
 from polyglance.search.filters import EVERYTHING, Filters
 from polyglance.search.hit import Hit
+from polyglance.search.hybrid import DEPTH
 from polyglance.search.relevance import nothing_matches
 from polyglance.search.searcher import MAX_OFFSET, Searcher
 from polyglance.search.terms import NOT_GIVEN
@@ -56,6 +57,7 @@ class View:
         filters: what the filter fields mean.
         matching: how many pictures and videos pass the filters.
         more: whether there are hits after these.
+        hybrid: whether they were found by captions as well.
         hits: best first.
         samples: pictures to look at where nothing was asked.
         milliseconds: that the search took.
@@ -71,6 +73,7 @@ class View:
     filters: Filters = EVERYTHING
     matching: int = 0
     more: bool = False
+    hybrid: bool = False
     hits: list[Hit] = field(default_factory=list)
     samples: list[Hit] = field(default_factory=list)
     milliseconds: float = 0.0
@@ -92,7 +95,8 @@ class View:
     def next(self) -> str | None:
         """The address of the page after this one."""
         after = self.asked.at(self.asked.offset + HITS_SHOWN)
-        return after.address if self.more and after.offset <= MAX_OFFSET else None
+        last = DEPTH - 1 if self.hybrid else MAX_OFFSET
+        return after.address if self.more and after.offset <= last else None
 
     @property
     def previous(self) -> str | None:
@@ -126,6 +130,7 @@ def make_pages(searcher: Searcher, uploads: Uploads) -> APIRouter:
             view=view,
             languages=_choices(searcher, view.asked.language),
             pictures=searcher.collection.files(),
+            captions=searcher.has_captions,
         )
 
     @pages.get("/")
@@ -194,10 +199,17 @@ def _find(searcher: Searcher, uploads: Uploads, view: View) -> None:
         view.explains = searcher.explains
         if searcher.language_warning(query.language):
             view.unlearned = tuple(searcher.encoder.languages)
+    view.hybrid = asked.hybrid and bool(query.texts)  # pictures have no words to look for
+    shown = min(HITS_SHOWN, max(1, DEPTH - asked.offset)) if view.hybrid else HITS_SHOWN
     found = searcher.search(
-        query, top=HITS_SHOWN + 1, offset=asked.offset, filters=view.filters, others=True
+        query,
+        top=shown + 1,
+        offset=asked.offset,
+        filters=view.filters,
+        hybrid=view.hybrid,
+        others=True,
     )
-    view.hits, view.more = found[:HITS_SHOWN], len(found) > HITS_SHOWN
+    view.hits, view.more = found[:shown], len(found) > shown
 
 
 def _shown(searcher: Searcher, uploads: Uploads, part: Part) -> Shown:
