@@ -14,6 +14,7 @@ from polyglance.errors import PictureError, PolyglanceError
 from polyglance.search.collection import Collection
 from polyglance.search.encoder import Encoder
 from polyglance.search.searcher import Searcher
+from polyglance.serve.access import Access, Token
 from polyglance.serve.api import make_api
 from polyglance.serve.pages import STATIC, make_pages
 from polyglance.serve.protection import Protection
@@ -28,7 +29,12 @@ FOR_EVER = "private, max-age=31536000, immutable"
 
 
 def create_app(
-    collection: Collection, encoder: Encoder, *, local_only: bool = True, title: str = "Polyglance"
+    collection: Collection,
+    encoder: Encoder,
+    *,
+    local_only: bool = True,
+    token: Token | None = None,
+    title: str = "Polyglance",
 ) -> FastAPI:
     """Build the application.
 
@@ -36,6 +42,7 @@ def create_app(
         collection: what is searched.
         encoder: the model that filled it; it stays loaded.
         local_only: answer only to the names of the loopback interface.
+        token: answer only to those who show it.
         title: of the API's description.
 
     Raises:
@@ -50,7 +57,9 @@ def create_app(
         redoc_url=None,
     )
     app.state.searcher = searcher
-    app.add_middleware(Protection, local_only=local_only)
+    if token is not None:
+        app.add_middleware(Access, token=token)
+    app.add_middleware(Protection, local_only=local_only)  # what is added last stands first
     app.add_exception_handler(PolyglanceError, _as_json)
     app.add_exception_handler(RequestValidationError, _as_invalid)
     explain = make_explainer(searcher)

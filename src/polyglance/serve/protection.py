@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any
 from urllib.parse import urlsplit
 
-Message = dict[str, Any]
-Scope = dict[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
+from polyglance.serve.asgi import App, Message, Receive, Scope, Send, refuse
 
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 MAX_BODY_BYTES = 40 << 20
@@ -55,14 +50,14 @@ class Protection:
             name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]
         }
         if problem := self._problem(scope, headers):
-            await _refuse(send, *problem)
+            await refuse(send, *problem, _SECURITY)
             return
         body = _Body(receive, self.max_body)
         answer = _Answer(send, body)
         with suppress(_TooLargeError):
             await self.app(scope, body.receive, answer.send)
         if body.exceeded and not answer.begun:
-            await _refuse(send, *self._too_large())
+            await refuse(send, *self._too_large(), _SECURITY)
 
     def _problem(self, scope: Scope, headers: Mapping[str, str]) -> tuple[int, str] | None:
         host = headers.get("host", "")
@@ -129,9 +124,3 @@ def _host_name(host: str) -> str:
         return urlsplit(f"//{host}").hostname or ""
     except ValueError:
         return ""
-
-
-async def _refuse(send: Send, status: int, reason: str) -> None:
-    headers = [(b"content-type", b"text/plain; charset=utf-8"), *_SECURITY]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": f"{reason}\n".encode()})

@@ -7,11 +7,18 @@ import sys
 
 from polyglance.errors import PolyglanceError
 from polyglance.search.searcher import Searcher
+from polyglance.serve.access import Token, is_loopback
 from polyglance.serve.protection import LOOPBACK_HOSTS
 
 
-def run(searcher: Searcher, *, host: str, port: int) -> None:
+def run(searcher: Searcher, *, host: str, port: int, token: Token | None) -> None:
     """Serve until Ctrl-C.
+
+    Args:
+        searcher: what is asked.
+        host: address to listen on.
+        port: likewise; 0 takes a free one.
+        token: that everyone has to show.
 
     Raises:
         PolyglanceError: the address cannot be listened on.
@@ -21,21 +28,23 @@ def run(searcher: Searcher, *, host: str, port: int) -> None:
     from polyglance.serve.app import create_app
 
     local_only = host in LOOPBACK_HOSTS
-    app = create_app(searcher.collection, searcher.encoder, local_only=local_only)
+    app = create_app(searcher.collection, searcher.encoder, local_only=local_only, token=token)
     app.state.searcher.warm_up()
     with _listen(host, port) as listener:
         shown = f"[{host}]" if ":" in host else host
         print(
             f"Polyglance: http://{shown}:{listener.getsockname()[1]} (Ctrl-C stops it)", flush=True
         )
-        if not local_only:
-            print(
-                f"listening on {host}: everyone who can reach this machine can search and see "
-                f"these pictures",
-                file=sys.stderr,
-            )
+        if not is_loopback(host):
+            print(f"listening on {host}: {_exposure(token)}", file=sys.stderr)
         config = uvicorn.Config(app, log_level="warning", access_log=False, server_header=False)
         uvicorn.Server(config).run(sockets=[listener])
+
+
+def _exposure(token: Token | None) -> str:
+    if token is None:
+        return "everyone who can reach this machine can search and see these pictures"
+    return "token and pictures can be read on their way, unless a proxy encrypts them"
 
 
 def _listen(host: str, port: int) -> socket.socket:
