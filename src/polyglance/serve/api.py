@@ -139,8 +139,10 @@ class About(BaseModel):
     created: datetime
 
 
-def make_api(searcher: Searcher, explain: Explainer) -> APIRouter:
-    """Routes below ``/api/v1``."""
+def make_api(
+    searcher: Searcher, explain: Explainer, count: Callable[[Query | None], object]
+) -> APIRouter:
+    """Routes below ``/api/v1``; ``count`` is told of every search, ``None`` of one for the like."""
     api = APIRouter(prefix="/api/v1")
 
     def answer(
@@ -152,6 +154,7 @@ def make_api(searcher: Searcher, explain: Explainer) -> APIRouter:
         offset: int,
     ) -> Answer:
         started = time.perf_counter()
+        count(query)
         hits = find(top=top + 1, offset=offset, filters=filters)  # one more tells of others
         spoken = query.languages if query else ()
         return Answer(

@@ -15,10 +15,20 @@ from polyglance.search.collection import Collection
 from polyglance.search.encoder import Encoder
 from polyglance.search.searcher import Searcher
 from polyglance.serve.access import Access, Token
+from polyglance.serve.admission import (
+    READING_AT_ONCE,
+    READING_WAITING,
+    SENDING_AT_ONCE,
+    SENDING_WAITING,
+    Admission,
+    Turns,
+)
 from polyglance.serve.api import make_api
+from polyglance.serve.metrics import Measured, Metrics
 from polyglance.serve.pages import STATIC, make_pages
 from polyglance.serve.protection import Protection
 from polyglance.serve.thumbnails import Thumbnails
+from polyglance.serve.upkeep import make_upkeep
 from polyglance.serve.uploads import Uploads
 from polyglance.serve.viewer import make_viewer
 from polyglance.serve.why import GONE, make_explainer, make_why
@@ -48,7 +58,8 @@ def create_app(
     Raises:
         CollectionError: another model filled the collection.
     """
-    searcher = Searcher(collection, encoder)
+    metrics = Metrics(encoder.languages)
+    searcher = Searcher(collection, encoder, on_batch=metrics.batch.observe)
     app = FastAPI(
         title=title,
         version=__version__,
@@ -57,20 +68,36 @@ def create_app(
         redoc_url=None,
     )
     app.state.searcher = searcher
-    if token is not None:
-        app.add_middleware(Access, token=token)
-    app.add_middleware(Protection, local_only=local_only)  # what is added last stands first
+    _stand_before(app, metrics, local_only=local_only, token=token)
     app.add_exception_handler(PolyglanceError, _as_json)
     app.add_exception_handler(RequestValidationError, _as_invalid)
     explain = make_explainer(searcher)
-    app.include_router(make_api(searcher, explain))
+    app.include_router(make_api(searcher, explain, metrics.count))
     app.include_router(make_why(searcher, explain))
     uploads = Uploads()
-    app.include_router(make_pages(searcher, uploads))
+    app.include_router(make_pages(searcher, uploads, metrics.count))
     app.include_router(make_viewer(searcher, explain, uploads))
+    app.include_router(make_upkeep(searcher, metrics))
     _add_pictures(app, searcher)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     return app
+
+
+def _stand_before(app: FastAPI, metrics: Metrics, *, local_only: bool, token: Token | None) -> None:
+    """What a request passes before it is answered; what is added last stands first."""
+    app.add_middleware(
+        Admission,
+        reading=Turns(
+            at_once=READING_AT_ONCE, most_waiting=READING_WAITING, on_waiting=metrics.waiting.inc
+        ),
+        sending=Turns(
+            at_once=SENDING_AT_ONCE, most_waiting=SENDING_WAITING, on_waiting=metrics.waiting.inc
+        ),
+    )
+    if token is not None:
+        app.add_middleware(Access, token=token)
+    app.add_middleware(Protection, local_only=local_only)
+    app.add_middleware(Measured, metrics=metrics)
 
 
 def _add_pictures(app: FastAPI, searcher: Searcher) -> None:
@@ -100,10 +127,6 @@ def _add_pictures(app: FastAPI, searcher: Searcher) -> None:
     @app.get("/picture/{picture_id}", include_in_schema=False)
     def picture(request: Request, picture_id: str) -> Response:
         return jpeg(request, picture_id, PREVIEW_SIDE)
-
-    @app.get("/health", include_in_schema=False)
-    def health() -> dict[str, str]:
-        return {"status": "ready"}
 
 
 async def _as_invalid(_request: Request, error: Exception) -> Response:

@@ -14,6 +14,7 @@ from fastapi.responses import RedirectResponse
 from polyglance.errors import PictureError, PolyglanceError, QueryError
 from polyglance.search.filters import EVERYTHING, Filters
 from polyglance.search.hit import Hit
+from polyglance.search.query import Query
 from polyglance.search.relevance import nothing_matches
 from polyglance.search.searcher import MAX_OFFSET, Searcher
 from polyglance.search.terms import NOT_GIVEN
@@ -112,8 +113,11 @@ async def asked_in_form(request: Request) -> Asked:
     return Asked.of((name, value) for name, value in form.multi_items() if isinstance(value, str))
 
 
-def make_pages(searcher: Searcher, uploads: Uploads) -> APIRouter:
-    """The page at ``/``, and the pictures that were sent to it at ``/upload/…``."""
+def make_pages(searcher: Searcher, uploads: Uploads, count: Callable[[Query], object]) -> APIRouter:
+    """The page at ``/``, and the pictures that were sent to it at ``/upload/…``.
+
+    ``count`` is told of every search.
+    """
     pages = APIRouter(include_in_schema=False)
 
     def show(request: Request, view: View) -> Response:
@@ -133,7 +137,7 @@ def make_pages(searcher: Searcher, uploads: Uploads) -> APIRouter:
         if "also" in request.query_params:  # what was added gets its place in the address
             return RedirectResponse(asked.address, status_code=303)
         view = View(asked=asked)
-        _attempt(view, lambda: _find(searcher, uploads, view))
+        _attempt(view, lambda: _find(searcher, uploads, view, count))
         return show(request, view)
 
     @pages.post("/")
@@ -179,7 +183,9 @@ def _attempt(view: View, find: Callable[[], None]) -> None:
     view.milliseconds = 1e3 * (time.perf_counter() - started)
 
 
-def _find(searcher: Searcher, uploads: Uploads, view: View) -> None:
+def _find(
+    searcher: Searcher, uploads: Uploads, view: View, count: Callable[[Query], object]
+) -> None:
     asked = view.asked
     view.parts = [_shown(searcher, uploads, part) for part in asked.parts]
     view.filters = Filters.of(**asked.typed)
@@ -188,6 +194,7 @@ def _find(searcher: Searcher, uploads: Uploads, view: View) -> None:
         view.samples = searcher.sample(SAMPLES_SHOWN, filters=view.filters)
         return
     query = searcher.understand(asked.query(uploads))
+    count(query)
     if query.text is not None:
         view.guess = query.texts[0].guess
         view.spoken = query.language

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import socket
 import sys
+from typing import TYPE_CHECKING
 
 from polyglance.errors import PolyglanceError
 from polyglance.search.searcher import Searcher
 from polyglance.serve.access import Token, is_loopback
 from polyglance.serve.protection import LOOPBACK_HOSTS
+
+if TYPE_CHECKING:
+    import uvicorn
+    from fastapi import FastAPI
+
+MOST_CONNECTIONS = 512
+SECONDS_TO_FINISH = 60  # longer than any answer may take
 
 
 def run(searcher: Searcher, *, host: str, port: int, token: Token | None) -> None:
@@ -37,8 +45,24 @@ def run(searcher: Searcher, *, host: str, port: int, token: Token | None) -> Non
         )
         if not is_loopback(host):
             print(f"listening on {host}: {_exposure(token)}", file=sys.stderr)
-        config = uvicorn.Config(app, log_level="warning", access_log=False, server_header=False)
-        uvicorn.Server(config).run(sockets=[listener])
+        uvicorn.Server(server_settings(app)).run(sockets=[listener])
+
+
+def server_settings(app: FastAPI) -> uvicorn.Config:
+    """How Uvicorn serves: whatever it has taken in is answered before it ends."""
+    import uvicorn
+
+    from polyglance.serve.connections import Connection
+
+    return uvicorn.Config(
+        app,
+        http=Connection,
+        limit_concurrency=MOST_CONNECTIONS,
+        timeout_graceful_shutdown=SECONDS_TO_FINISH,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+    )
 
 
 def _exposure(token: Token | None) -> str:
