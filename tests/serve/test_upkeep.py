@@ -41,6 +41,19 @@ def test_not_ready_without_its_collection(client: TestClient, photos: Path) -> N
     assert client.get("/health").status_code == 200
 
 
+@pytest.mark.parametrize(
+    "address", ["/api/v1/search?q=rot", "/api/v1/collection", "/", "/?q=rot", "/view/0"]
+)
+def test_a_collection_that_is_damaged_is_no_fault_of_who_asks(
+    client: TestClient, photos: Path, address: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    shutil.rmtree(photos.parent / "collection" / "lance")
+    answer = client.get(address)
+    assert answer.status_code == 503
+    assert answer.json() == {"detail": "the collection cannot be read at present"}
+    assert f"{photos.parent / 'collection'}: its tables are missing or damaged" in caplog.text
+
+
 def test_requests_are_counted_by_route_and_status(client: TestClient) -> None:
     red = client.get("/api/v1/search?q=rot").json()["hits"][0]["id"]
     for address in (

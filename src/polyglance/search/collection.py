@@ -183,11 +183,18 @@ class Collection:
             return int(self.pictures.version)
 
     def __len__(self) -> int:
-        return int(self.pictures.count_rows())
+        with reading(self.folder):
+            return int(self.pictures.count_rows())
 
     def files(self) -> int:
         """How many pictures and videos there are; of a video, each frame is a row."""
-        return int(self.pictures.count_rows(FIRST_OF_A_FILE))
+        with reading(self.folder):
+            return int(self.pictures.count_rows(FIRST_OF_A_FILE))
+
+    def unreadable(self) -> int:
+        """How many files could not be read."""
+        with reading(self.folder):
+            return int(self.skipped.count_rows())
 
     def known(self) -> dict[str, Known]:
         """Id → what is remembered of each picture and video."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 
 from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -10,7 +11,7 @@ from fastapi.responses import JSONResponse
 from fastapi.staticfiles import StaticFiles
 
 from polyglance import __version__
-from polyglance.errors import PictureError, PolyglanceError
+from polyglance.errors import CollectionError, PictureError, PolyglanceError
 from polyglance.search.collection import Collection
 from polyglance.search.encoder import Encoder
 from polyglance.search.searcher import Searcher
@@ -28,7 +29,7 @@ from polyglance.serve.metrics import Measured, Metrics
 from polyglance.serve.pages import STATIC, make_pages
 from polyglance.serve.protection import Protection
 from polyglance.serve.thumbnails import Thumbnails
-from polyglance.serve.upkeep import make_upkeep
+from polyglance.serve.upkeep import UNREADABLE, make_upkeep
 from polyglance.serve.uploads import Uploads
 from polyglance.serve.viewer import make_viewer
 from polyglance.serve.why import GONE, make_explainer, make_why
@@ -70,6 +71,7 @@ def create_app(
     app.state.searcher = searcher
     _stand_before(app, metrics, local_only=local_only, token=token)
     app.add_exception_handler(PolyglanceError, _as_json)
+    app.add_exception_handler(CollectionError, _as_unreadable)
     app.add_exception_handler(RequestValidationError, _as_invalid)
     explain = make_explainer(searcher)
     app.include_router(make_api(searcher, explain, metrics.count))
@@ -139,3 +141,9 @@ async def _as_invalid(_request: Request, error: Exception) -> Response:
 
 async def _as_json(_request: Request, error: Exception) -> Response:
     return JSONResponse({"detail": str(error)}, status_code=400)
+
+
+async def _as_unreadable(_request: Request, error: Exception) -> Response:
+    """What is wrong is told to who runs the server; it has paths of this machine in it."""
+    logging.getLogger(__name__).error("%s", error)
+    return JSONResponse({"detail": UNREADABLE}, status_code=503)

@@ -11,7 +11,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, File, Request, Response, UploadFile
 from fastapi.responses import RedirectResponse
 
-from polyglance.errors import PictureError, PolyglanceError, QueryError
+from polyglance.errors import CollectionError, PictureError, PolyglanceError, QueryError
 from polyglance.search.filters import EVERYTHING, Filters
 from polyglance.search.hit import Hit
 from polyglance.search.query import Query
@@ -178,6 +178,8 @@ def _attempt(view: View, find: Callable[[], None]) -> None:
     started = time.perf_counter()
     try:
         find()
+    except CollectionError:  # not the user's
+        raise
     except PolyglanceError as error:
         view.error = error
     view.milliseconds = 1e3 * (time.perf_counter() - started)
