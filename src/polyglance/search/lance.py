@@ -12,6 +12,7 @@ from polyglance.errors import CollectionError
 
 TABLES_FOLDER = "lance"
 REBUILD = "delete the collection's folder and index again"
+REPAIR_OR_REBUILD = f"try 'polyglance collection repair', else {REBUILD}"
 RESUME = "what was written before is safe, and the same command goes on from there"
 
 
@@ -30,7 +31,7 @@ def connect(folder: Path) -> Any:
 @contextmanager
 def reading(folder: Path) -> Iterator[None]:
     """Tell that a collection is damaged as a :class:`CollectionError`."""
-    with _told_plainly(f"{folder}: its tables are missing or damaged", REBUILD):
+    with _told_plainly(f"{folder}: its tables are missing or damaged", REPAIR_OR_REBUILD):
         yield
 
 
