@@ -26,6 +26,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -42,6 +43,7 @@ RESULTS = Path("docs/results/serve-load.json")
 TEXT, IMAGE, THUMBNAIL = "text", "image", "thumbnail"
 SHARES = {TEXT: 0.8, IMAGE: 0.1, THUMBNAIL: 0.1}
 TURNED_AWAY = 503
+Ask = Callable[[httpx.Client, random.Random], httpx.Response]
 POLYGLANCE = (sys.executable, "-m", "polyglance")
 
 
@@ -148,7 +150,7 @@ class Load:
     def ask_until(self, end: float, seed: int) -> None:
         """Ask one thing after the other."""
         chance = random.Random(seed)
-        asks: dict[str, Callable[[httpx.Client, random.Random], httpx.Response]] = {
+        asks: dict[str, Ask] = {
             TEXT: self._text,
             IMAGE: self._image,
             THUMBNAIL: self._thumbnail,
@@ -156,7 +158,7 @@ class Load:
         with self.client() as client:
             while time.monotonic() < end:
                 [kind] = chance.choices(list(SHARES), list(SHARES.values()))
-                self._note(kind, lambda kind=kind: asks[kind](client, chance))
+                self._note(kind, partial(asks[kind], client, chance))
 
     def numbers(self) -> dict[str, float]:
         """The server's own, by name."""

@@ -141,7 +141,7 @@ class Admission:
                 task.exception()  # which nobody is there to hear of
 
         answer = self.app(scope, exchange.receive, exchange.send)
-        task: asyncio.Task[None] = asyncio.ensure_future(answer)  # type: ignore[assignment]
+        task: asyncio.Task[None] = asyncio.ensure_future(answer)
         self._answering.add(task)
         task.add_done_callback(end)
         return task

@@ -38,20 +38,22 @@ class Connection(H11Protocol):
     def resume_writing(self) -> None:
         """Most of it was."""
         super().resume_writing()
-        self._taking = _cancelled(self._taking)
+        _cancel(self._taking)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Expect nothing more."""
-        self._head, self._taking = _cancelled(self._head), _cancelled(self._taking)
+        _cancel(self._head)
+        _cancel(self._taking)
         super().connection_lost(exc)
 
     def _expect(self) -> None:
         if self.cycle is not None and not self.cycle.response_complete:
-            self._head = _cancelled(self._head)
+            _cancel(self._head)
+            self._head = None
         elif self._head is None:
             self._head = self.loop.call_later(SECONDS_FOR_A_HEAD, self.transport.abort)
 
 
-def _cancelled(timer: asyncio.TimerHandle | None) -> None:
+def _cancel(timer: asyncio.TimerHandle | None) -> None:
     if timer is not None:
         timer.cancel()
