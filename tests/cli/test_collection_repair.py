@@ -24,6 +24,7 @@ from support.collections import (
     run_for_json,
     use_colours,
 )
+from support.colours import picture
 
 Columns = dict[str, Any]
 SOUND = "there was nothing to mend\n7 rows read, 7 files looked for: all is well\n"
@@ -174,6 +175,28 @@ def test_what_nothing_else_knows_is_said_and_not_touched(photos: Path, gone: str
     with pytest.raises(CollectionError, match="delete the collection's folder and index again"):
         run("collection", "repair", "c")
     assert sorted(Path("c").rglob("*")) == left
+
+
+def test_a_state_that_cannot_be_read_gives_way_to_the_last_that_can(
+    photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = rows()
+    files = set(Path("c/lance/pictures.lance/data").iterdir())
+    picture(photos / "new.png", "red", "blue")
+    manifest = photos / "m.jsonl"
+    manifest.write_text(
+        manifest.read_text("utf-8") + '{"image": "new.png", "captions": {}}\n', "utf-8"
+    )
+    with monkeypatch.context() as patch:
+        patch.setattr(Writer, "tidy", lambda _writer: None)
+        run("index", manifest, "-c", "c")
+    assert len(rows()) == 8
+    [newest] = set(Path("c/lance/pictures.lance/data").iterdir()) - files
+    newest.write_bytes(newest.read_bytes()[:100])
+    assert "tables are missing or damaged" in run("collection", "verify", "c", code=1)
+    assert repaired() == {"rolled_back": True}
+    assert rows() == before
+    assert "1 indexed, 7 unchanged" in run("index", manifest, "-c", "c")
 
 
 def test_what_a_killed_process_left_is_deleted(photos: Path) -> None:

@@ -316,6 +316,11 @@ def _print_repaired(repaired: Repaired) -> None:
     for what, count in told.items():
         if count:
             typer.echo(f"{what}: {count:,}")
+    if repaired.rolled_back:
+        typer.echo(
+            "the newest state could not be read, and the last one that can took its place; run "
+            "'polyglance index' again"
+        )
     if repaired.text_index:
         typer.echo("the index of captions' words was built anew")
     if repaired.skipped:

@@ -4,7 +4,8 @@ What can be told from the rest of a row is written anew: keys from the path, wor
 captions. Of rows of one path the first good one stays. What cannot be told, an embedding that is no
 unit vector or the frames of a video with a wrong key, is taken out with all rows of its file, so
 that the next ``polyglance index`` finds the file new and encodes it. Rows that are sound are never
-touched, and nothing is taken out before what replaces it is written.
+touched, and nothing is taken out before what replaces it is written. Where the table cannot be read
+as it is now, the last state that can be read takes its place.
 """
 
 from __future__ import annotations
@@ -51,6 +52,7 @@ class Repaired:
         doubles: rows that were there already, and are no more.
         forgotten: paths of files that have to be indexed again.
         text_index: whether the index of captions' words was built anew.
+        rolled_back: whether the newest state could not be read, and an older one took its place.
         skipped: whether the list of unreadable files was, empty: the next ``index`` fills it.
         leftovers: unfinished files of a process that was killed, now deleted.
     """
@@ -59,6 +61,7 @@ class Repaired:
     doubles: int = 0
     forgotten: list[str] = field(default_factory=list)
     text_index: bool = False
+    rolled_back: bool = False
     skipped: bool = False
     leftovers: int = 0
 
@@ -80,7 +83,7 @@ def repair(folder: Path) -> Repaired:
     info = read_info(folder, migrate=False)
     repaired = Repaired()
     with only_writer(folder, CollectionError):
-        _require_pictures(folder)  # before anything is changed
+        repaired.rolled_back = _mend_pictures(folder)
         repaired.leftovers = _delete_leftovers(folder)
         repaired.skipped = _mend_skipped(folder)
         collection = Collection(folder, info)
@@ -94,17 +97,41 @@ def repair(folder: Path) -> Repaired:
     return repaired
 
 
-def _require_pictures(folder: Path) -> None:
+def _mend_pictures(folder: Path) -> bool:
+    """Where the newest state cannot be read, go back to the one before that can.
+
+    LanceDB keeps states for a while. Nothing is changed where none of them can be read; the empty
+    one that each table began as does not count.
+    """
     require_tables(folder)
+    lost = CollectionError(
+        f"{folder}: the table of pictures cannot be read, and nothing else knows what was in it; "
+        f"{REBUILD}"
+    )
     try:
         with reading(folder):
-            for _ in connect(folder).open_table(PICTURES).search().to_batches():
-                pass
+            table = connect(folder).open_table(PICTURES)
+            newest, *older = sorted(each["version"] for each in table.list_versions())[::-1]
     except CollectionError:
-        raise CollectionError(
-            f"{folder}: the table of pictures cannot be read, and nothing else knows what was in "
-            f"it; {REBUILD}"
-        ) from None
+        raise lost from None
+    if _readable_rows(folder, table, newest) is not None:
+        return False
+    for version in older:
+        if _readable_rows(folder, table, version):
+            with writing(folder):
+                table.restore()
+            return True
+    raise lost
+
+
+def _readable_rows(folder: Path, table: Any, version: int) -> int | None:
+    """How many rows a state has; ``None`` where they cannot be read."""
+    try:
+        with reading(folder):
+            table.checkout(version)
+            return sum(len(batch) for batch in table.search().to_batches())
+    except CollectionError:
+        return None
 
 
 def _delete_leftovers(folder: Path) -> int:

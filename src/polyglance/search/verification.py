@@ -185,15 +185,14 @@ def embeddings_of(batch: pa.RecordBatch) -> NDArray[np.float32]:
 
 def is_finite(embeddings: NDArray[np.float32]) -> NDArray[np.bool_]:
     """(rows, dimension) → (rows,)."""
-    finite: NDArray[np.bool_] = np.isfinite(embeddings).all(axis=1)
-    return finite
+    return np.asarray(np.isfinite(embeddings).all(axis=1))
 
 
 def is_unit(embeddings: NDArray[np.float32]) -> NDArray[np.bool_]:
     """(rows, dimension) → (rows,), as far as rounding allows."""
     with np.errstate(invalid="ignore", over="ignore"):
-        lengths = np.linalg.norm(embeddings, axis=1)  # (rows,)
-    return np.asarray(np.abs(lengths - 1) <= UNIT)
+        lengths: NDArray[np.float32] = np.linalg.norm(embeddings, axis=1)  # (rows,)
+        return np.isclose(lengths, 1, rtol=0, atol=UNIT)
 
 
 def _check_embeddings(
