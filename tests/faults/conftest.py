@@ -1,0 +1,65 @@
+"""A disk that is soon full, and a user who may not read everything."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+NOBODY = 65534
+
+
+@pytest.fixture
+def own_folder() -> Iterator[Path]:
+    """A folder that any user may enter; pytest's own are closed to all but one."""
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[tuple[Path, Callable[[], None]]]:
+    """A disk of 1 MB, and a function that makes it a large one.
+
+    It is a file system of its own where this process may mount one. Elsewhere there is none, and
+    the test says so: a limit on the size of files would be another fault than a full disk.
+    """
+    folder = tmp_path / "disk"
+    folder.mkdir()
+
+    def mount(options: str) -> bool:
+        words = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
+        return subprocess.run(words, check=False, capture_output=True).returncode == 0
+
+    if shutil.which("mount") is None or not mount("size=1m"):
+        pytest.skip("no file system can be mounted here (that needs root)")
+    try:
+        yield folder, lambda: _require(mount("remount,size=256m"))
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+@contextmanager
+def as_nobody() -> Iterator[None]:
+    """Be a user to whom permissions apply: root, as in containers, may read everything."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.setegid(NOBODY)
+    os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        os.setegid(0)
+
+
+def _require(mounted: bool) -> None:
+    assert mounted
