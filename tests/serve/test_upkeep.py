@@ -42,7 +42,8 @@ def test_not_ready_without_its_collection(client: TestClient, photos: Path) -> N
 
 
 @pytest.mark.parametrize(
-    "address", ["/api/v1/search?q=rot", "/api/v1/collection", "/", "/?q=rot", "/view/0"]
+    "address",
+    ["/api/v1/search?q=rot", "/api/v1/collection", "/", "/?q=rot", "/view/0123456789abcdef"],
 )
 def test_a_collection_that_is_damaged_is_no_fault_of_who_asks(
     client: TestClient, photos: Path, address: str, caplog: pytest.LogCaptureFixture
