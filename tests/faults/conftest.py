@@ -1,18 +1,14 @@
-"""A disk that is soon full, and a user who may not read everything."""
+"""A disk that is soon full, and a folder that any user may enter."""
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-
-NOBODY = 65534
 
 
 @pytest.fixture
@@ -44,21 +40,6 @@ def small_disk(tmp_path: Path) -> Iterator[tuple[Path, Callable[[], None]]]:
         yield folder, lambda: _require(mount("remount,size=256m"))
     finally:
         subprocess.run(["umount", "-l", str(folder)], check=True)
-
-
-@contextmanager
-def as_nobody() -> Iterator[None]:
-    """Be a user to whom permissions apply: root, as in containers, may read everything."""
-    if os.geteuid() != 0:
-        yield
-        return
-    os.setegid(NOBODY)
-    os.seteuid(NOBODY)
-    try:
-        yield
-    finally:
-        os.seteuid(0)
-        os.setegid(0)
 
 
 def _require(mounted: bool) -> None:

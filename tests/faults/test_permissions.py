@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from faults.conftest import NOBODY, as_nobody
 from polyglance.errors import CollectionError
 from polyglance.search.collection import Collection
 from polyglance.search.indexer import index
 from polyglance.search.query import Query
 from polyglance.search.searcher import Searcher
 from support.colours import PALETTE, ColourEncoder, picture
+from support.nobody import NOBODY, as_nobody
 
 
 @pytest.fixture

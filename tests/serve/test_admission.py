@@ -89,6 +89,7 @@ def test_who_finds_the_queue_full_is_told_when_to_come_again() -> None:
         refused = ask().result()
         assert refused.status_code == 503
         assert refused.headers["retry-after"] == "1"
+        assert refused.headers["hx-reswap"] == "innerHTML"  # the page stays whole
         assert refused.text == "too many ask at once; try again in 1 s\n"
         assert ask(path="/health").result().status_code == 200
         held.let_go.set()

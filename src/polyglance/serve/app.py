@@ -25,6 +25,7 @@ from polyglance.serve.admission import (
     Turns,
 )
 from polyglance.serve.api import make_api
+from polyglance.serve.asgi import WITHIN
 from polyglance.serve.metrics import Measured, Metrics
 from polyglance.serve.pages import STATIC, make_pages
 from polyglance.serve.protection import Protection
@@ -146,4 +147,4 @@ async def _as_json(_request: Request, error: Exception) -> Response:
 async def _as_unreadable(_request: Request, error: Exception) -> Response:
     """What is wrong is told to who runs the server; it has paths of this machine in it."""
     logging.getLogger(__name__).error("%s", error)
-    return JSONResponse({"detail": UNREADABLE}, status_code=503)
+    return JSONResponse({"detail": UNREADABLE}, status_code=503, headers=WITHIN)

@@ -11,10 +11,13 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 Header = tuple[bytes, bytes]
+# On the page, htmx puts a refusal where the results stand, and not in the place of their element.
+WITHIN = {"hx-reswap": "innerHTML"}
 
 
 async def refuse(send: Send, status: int, reason: str, headers: Iterable[Header] = ()) -> None:
     """Answer with a status and a sentence."""
-    plain = (b"content-type", b"text/plain; charset=utf-8")
-    await send({"type": "http.response.start", "status": status, "headers": [plain, *headers]})
+    own = {"content-type": "text/plain; charset=utf-8", **WITHIN}
+    encoded = [(name.encode(), value.encode()) for name, value in own.items()]
+    await send({"type": "http.response.start", "status": status, "headers": [*encoded, *headers]})
     await send({"type": "http.response.body", "body": f"{reason}\n".encode()})

@@ -51,7 +51,7 @@ class Connection(H11Protocol):
             _cancel(self._head)
             self._head = None
         elif self._head is None:
-            self._head = self.loop.call_later(SECONDS_FOR_A_HEAD, self.transport.abort)
+            self._head = self.loop.call_later(SECONDS_FOR_A_HEAD, self.transport.close)
 
 
 def _cancel(timer: asyncio.TimerHandle | None) -> None:
