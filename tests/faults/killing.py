@@ -7,7 +7,7 @@ import subprocess
 import time
 from collections.abc import Callable, Sequence
 
-SECONDS_TO_BEGIN = 120.0
+SECONDS_TO_BEGIN = 600.0
 
 
 def killed(
