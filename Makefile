@@ -1,5 +1,5 @@
 # For a newcomer: `make demo`, `make test` and `make docs`. Each does all of its own set-up.
-.PHONY: help setup demo test check docs clean
+.PHONY: help setup demo test check docs audit clean
 .DEFAULT_GOAL := help
 
 BIN := .venv/bin
@@ -31,6 +31,13 @@ docs: .venv/.docs-ready  ## the documentation as a site in docs/_build/html, eve
 
 .venv/.docs-ready: .venv/.ready
 	$(BIN)/python -m pip --disable-pip-version-check --quiet install -c constraints.txt -e ".[docs]"
+	@touch $@
+
+audit: .venv/.audit-ready  ## ask, over the network, whether pinned versions have known vulnerabilities
+	$(BIN)/python -m pip_audit --requirement constraints.txt --no-deps --disable-pip
+
+.venv/.audit-ready: .venv/.ready
+	$(BIN)/python -m pip --disable-pip-version-check --quiet install -c constraints.txt -e ".[audit]"
 	@touch $@
 
 clean:  ## remove the virtual environment, the demo's output and the site; downloads in the user cache stay

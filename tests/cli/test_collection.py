@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pytest
 
 from polyglance import retriever
@@ -20,9 +19,13 @@ from polyglance.data.locking import only_writer
 from polyglance.errors import CollectionError, ModelError
 from polyglance.search import inventory, vector_index
 from polyglance.search.collection import Collection
-from polyglance.search.lance import connect
-from polyglance.search.text_index import build_text_index
-from support.collections import photos_of_three_folders, run, run_for_json, use_colours
+from support.collections import (
+    photos_of_three_folders,
+    rewrite,
+    run,
+    run_for_json,
+    use_colours,
+)
 from support.colours import many_pictures, picture
 
 
@@ -164,15 +167,6 @@ def test_files_that_cannot_be_read_are_said(photos: Path, monkeypatch: pytest.Mo
     assert [(each["kind"], each["first"]) for each in problems] == [("unreadable", ["red.png"])]
 
 
-def rewrite(change: Callable[[dict[str, Any]], None]) -> None:
-    """Change rows of the table behind the back of Polyglance."""
-    table = connect(Path("c")).open_table("pictures")
-    columns = table.to_arrow().sort_by("path").to_pydict()
-    change(columns)
-    content = pa.table(columns, schema=table.schema)
-    build_text_index(connect(Path("c")).create_table("pictures", content, mode="overwrite"))
-
-
 def _not_finite(columns: dict[str, Any]) -> None:
     columns["embedding"][1] = np.full(7, np.nan, dtype=np.float32)
 
@@ -193,10 +187,26 @@ def _wrong_key(columns: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("change", "kind", "message"),
     [
-        (_not_finite, "not finite", "embeddings that are not finite: 1; delete"),
-        (_too_long, "not unit", "embeddings that are not of unit length: 1; delete"),
-        (_twice, "twice", "rows of a path that is there already: 1; delete"),
-        (_wrong_key, "wrong key", "rows with the key of another path: 1; delete"),
+        (
+            _not_finite,
+            "not finite",
+            "embeddings that are not finite: 1; 'polyglance coll",
+        ),
+        (
+            _too_long,
+            "not unit",
+            "embeddings that are not of unit length: 1; 'polyglance coll",
+        ),
+        (
+            _twice,
+            "twice",
+            "rows of a path that is there already: 1; 'polyglance coll",
+        ),
+        (
+            _wrong_key,
+            "wrong key",
+            "rows with the key of another path: 1; 'polyglance coll",
+        ),
     ],
 )
 def test_rows_that_lie_are_found(

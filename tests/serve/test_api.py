@@ -205,6 +205,38 @@ def test_thumbnail_of_a_file_that_is_gone(client: TestClient, photos: Path) -> N
     assert client.get(hit["thumbnail"]).status_code == 404
 
 
+def test_a_picture_that_became_a_link_to_something_else_is_not_handed_out(
+    client: TestClient, photos: Path, tmp_path: Path
+) -> None:
+    hit = best(client.get("/api/v1/search?q=rot"))
+    (tmp_path / "secret.png").write_text("root:x:0:0")
+    (photos / hit["path"]).unlink()
+    (photos / hit["path"]).symlink_to(tmp_path / "secret.png")
+    for address in (hit["thumbnail"], f"/picture/{hit['id']}"):
+        answer = client.get(address)
+        assert answer.status_code == 404
+        assert "root" not in answer.text
+
+
+def test_what_a_camera_noted_stays_here(client: TestClient, photos: Path) -> None:
+    hit = best(client.get("/api/v1/search?q=rot"))
+    exif = Image.Exif()
+    exif[0x010E] = "at home"
+    exif[0x8825] = {1: "N", 2: (52.0, 31.0, 12.0)}  # latitude
+    Image.new("RGB", (64, 64), (220, 30, 30)).save(photos / hit["path"], exif=exif)
+    assert Image.open(photos / hit["path"]).getexif()
+    for address in (hit["thumbnail"], f"/picture/{hit['id']}"):
+        shown = Image.open(BytesIO(client.get(address).content))
+        assert not shown.getexif()
+
+
+@pytest.mark.parametrize(
+    "path", ["..%2Fapp.py", "../app.py", "%2e%2e/app.py", "..\\app.py", "%2Fetc%2Fpasswd", "."]
+)
+def test_static_files_are_those_of_the_page_alone(client: TestClient, path: str) -> None:
+    assert client.get(f"/static/{path}").status_code == 404
+
+
 @pytest.mark.parametrize("host", ["localhost:8000", "127.0.0.1", "[::1]:8000"])
 def test_own_names_are_answered(client: TestClient, host: str) -> None:
     assert client.get("/health", headers={"host": host}).status_code == 200

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 import uvicorn
 from fastapi import FastAPI
 
+from polyglance.serve.run import server_settings
+
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
@@ -36,8 +38,10 @@ def chromium() -> str | None:
 
 @contextmanager
 def served(app: FastAPI) -> Iterator[str]:
-    """Serve ``app`` on a free port of 127.0.0.1; yields its address."""
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning"))
+    """Serve ``app`` as ``polyglance serve`` does, on a free port; yields its address."""
+    settings = server_settings(app)
+    settings.port = 0
+    server = uvicorn.Server(settings)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     while not server.started:

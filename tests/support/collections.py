@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import pyarrow as pa
 import pytest
 import typer
 from PIL import Image
@@ -12,6 +15,8 @@ from typer.testing import CliRunner
 from polyglance import retriever
 from polyglance.cli import collection
 from polyglance.cli.index import index
+from polyglance.search.lance import connect
+from polyglance.search.text_index import build_text_index
 from support.colours import PALETTE, ColourEncoder, picture
 
 app = typer.Typer()
@@ -59,3 +64,19 @@ def run_for_json(*arguments: object, code: int = 0) -> str:
     result = CliRunner().invoke(app, words, catch_exceptions=False)
     assert result.exit_code == code, result.output
     return result.stdout
+
+
+def rewrite(
+    change: Callable[[dict[str, Any]], None], *, folder: Path = Path("c"), indexed: bool = True
+) -> None:
+    """Change rows of the table behind the back of Polyglance.
+
+    ``indexed``: whether the table gets its index of words again.
+    """
+    table = connect(folder).open_table("pictures")
+    columns = table.to_arrow().sort_by("path").to_pydict()
+    change(columns)
+    content = pa.table(columns, schema=table.schema)
+    made = connect(folder).create_table("pictures", content, mode="overwrite")
+    if indexed:
+        build_text_index(made)

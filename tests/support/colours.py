@@ -78,7 +78,12 @@ class ColourEncoder:
     def encode_texts(
         self, texts: Sequence[str], *, language: str | Sequence[str] | None = None
     ) -> NDArray[np.float32]:
-        self.texts_seen += [(text, language) for text in texts]
+        spoken = (
+            [language] * len(texts) if language is None or isinstance(language, str) else language
+        )
+        self.texts_seen += [
+            (text, None if tag == "und" else tag) for text, tag in zip(texts, spoken, strict=True)
+        ]
         return _unit_rows(
             np.array([[_named(words, text) for words in WORDS.values()] for text in texts])
         )

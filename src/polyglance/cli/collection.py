@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from polyglance.search.inventory import IndexState, Inventory
     from polyglance.search.pruning import Survey
     from polyglance.search.recall import Measured, Recall
+    from polyglance.search.repair import Repaired
     from polyglance.search.verification import Verdict
 
 FOLDERS_SHOWN = 10
@@ -61,6 +62,28 @@ def verify(
 
     verdict = check(collection, fingerprint_of=_fingerprint_of, content=content, show_progress=True)
     print_json(_verdict_json(verdict)) if as_json else _print_verdict(verdict)
+    if verdict.problems:
+        raise typer.Exit(1)
+
+
+@app.command()
+def repair(collection: CollectionFolder, as_json: AsJson = False) -> None:
+    """Mend what 'verify' finds wrong in the tables; what is sound stays as it is.
+
+    Keys, words of captions and their index are made anew, doubles taken out. Files whose embedding
+    is damaged are forgotten: 'polyglance index' encodes them again. Files that are gone or changed
+    are for 'prune' and 'index'. Exit code 1 if more is wrong than can be mended.
+    """
+    from polyglance.search.repair import repair as mend
+    from polyglance.search.verification import verify as check
+
+    repaired = mend(collection)
+    verdict = check(collection, fingerprint_of=_fingerprint_of, show_progress=True)
+    if as_json:
+        print_json({"repaired": _repaired_json(repaired), **_verdict_json(verdict)})
+    else:
+        _print_repaired(repaired)
+        _print_verdict(verdict)
     if verdict.problems:
         raise typer.Exit(1)
 
@@ -276,6 +299,38 @@ def _print_verdict(verdict: Verdict) -> None:
         typer.echo(f"  {', '.join(problem.names)}{more}")
     found = "something is wrong" if verdict.problems else "all is well"
     typer.echo(f"{verdict.rows:,} rows read, {verdict.files:,} files looked for: {found}")
+
+
+def _repaired_json(repaired: Repaired) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    return asdict(repaired)
+
+
+def _print_repaired(repaired: Repaired) -> None:
+    told = {
+        "rows written anew": repaired.rewritten,
+        "doubles taken out": repaired.doubles,
+        "leftovers of a killed process deleted": repaired.leftovers,
+    }
+    for what, count in told.items():
+        if count:
+            typer.echo(f"{what}: {count:,}")
+    if repaired.rolled_back:
+        typer.echo(
+            "the newest state could not be read, and the last one that can took its place; run "
+            "'polyglance index' again"
+        )
+    if repaired.text_index:
+        typer.echo("the index of captions' words was built anew")
+    if repaired.skipped:
+        typer.echo("the list of unreadable files was lost; 'polyglance index' fills it again")
+    for path in repaired.forgotten[:FILES_SHOWN]:
+        typer.echo(f"forgotten: {path}")
+    if repaired.forgotten:
+        typer.echo(f"files forgotten: {len(repaired.forgotten):,}; run 'polyglance index' again")
+    if not repaired:
+        typer.echo("there was nothing to mend")
 
 
 def _print_survey(surveyed: Survey) -> None:

@@ -20,8 +20,28 @@ def serve(
     ] = "127.0.0.1",
     model: Annotated[str | None, typer.Option(help=MODEL_HELP)] = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8000,
+    token_file: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Holds a secret that everyone has to show. Without it: what the environment "
+            "variable POLYGLANCE_TOKEN holds.",
+        ),
+    ] = None,
+    without_token: Annotated[
+        bool,
+        typer.Option(
+            "--without-token", help="Listen beyond this machine though nobody shows a token."
+        ),
+    ] = False,
 ) -> None:
-    """Open a collection in the browser: search in any language, and "more like this"."""
+    """Open a collection in the browser: search in any language, and "more like this".
+
+    Where others can reach it, it asks them for a token: a bearer in the API, in the browser the
+    password of any user.
+    """
+    from polyglance.serve.access import token_to_show
     from polyglance.serve.run import run
 
-    run(open_searcher(collection, model), host=host, port=port)
+    token = token_to_show(token_file, host=host, without=without_token)  # before models are loaded
+    run(open_searcher(collection, model), host=host, port=port, token=token)

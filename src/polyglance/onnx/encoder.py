@@ -78,8 +78,10 @@ class OnnxEncoder:
             raise ValueError(f"{len(texts)} texts but {len(language)} languages")
         graph = self._graph(TEXTS, threads=processors())  # a query comes alone
         embeddings = np.empty((len(texts), self.dimension), dtype=np.float32)
-        for at in range(0, len(texts), TEXTS_AT_ONCE):
-            some = slice(at, at + TEXTS_AT_ONCE)
+        # Of eight bits, a text is rounded by the largest numbers of all that are encoded with it.
+        at_once = TEXTS_AT_ONCE if self._described.precision == "float32" else 1
+        for at in range(0, len(texts), at_once):
+            some = slice(at, at + at_once)
             embeddings[some] = graph.run(None, self._inputs(texts[some]))[0]
         return embeddings
 

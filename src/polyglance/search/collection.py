@@ -148,18 +148,19 @@ class Collection:
             yield from map(file_of, batch.to_pylist())
 
     def batches(
-        self, columns: Sequence[str], *, where: str | None = None
+        self, columns: Sequence[str], *, where: str | None = None, numbered: bool = False
     ) -> Iterator[pa.RecordBatch]:
         """Rows of ``pictures``, some thousand at a time; all of one state of the table.
 
         Args:
             columns: names.
             where: a condition in SQL; every row where it is ``None``.
+            numbered: with LanceDB's numbers of the rows as well, in the column ``_rowid``.
 
         Raises:
             CollectionError: the table is damaged.
         """
-        return self._batches(self.pictures, columns, where)
+        return self._batches(self.pictures, columns, where, numbered=numbered)
 
     def check_model(self, *, name: str, fingerprint: str) -> None:
         """Refuse a model whose embeddings cannot be compared with the ones stored here.
@@ -183,11 +184,18 @@ class Collection:
             return int(self.pictures.version)
 
     def __len__(self) -> int:
-        return int(self.pictures.count_rows())
+        with reading(self.folder):
+            return int(self.pictures.count_rows())
 
     def files(self) -> int:
         """How many pictures and videos there are; of a video, each frame is a row."""
-        return int(self.pictures.count_rows(FIRST_OF_A_FILE))
+        with reading(self.folder):
+            return int(self.pictures.count_rows(FIRST_OF_A_FILE))
+
+    def unreadable(self) -> int:
+        """How many files could not be read."""
+        with reading(self.folder):
+            return int(self.skipped.count_rows())
 
     def known(self) -> dict[str, Known]:
         """Id → what is remembered of each picture and video."""
@@ -240,11 +248,11 @@ class Collection:
             yield from zip(*(batch.column(name).to_pylist() for name in columns), strict=True)
 
     def _batches(
-        self, table: Any, columns: Sequence[str], where: str | None
+        self, table: Any, columns: Sequence[str], where: str | None, *, numbered: bool = False
     ) -> Iterator[pa.RecordBatch]:
         with reading(self.folder):
             rows = table.search() if where is None else table.search().where(where)
-            reader = rows.select(list(columns)).to_batches()
+            reader = rows.select(list(columns)).with_row_id(numbered).to_batches()
         while True:  # what the consumer does with a batch is not the table's fault
             with reading(self.folder):
                 batch = next(reader, None)

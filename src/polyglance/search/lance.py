@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,9 @@ from polyglance.errors import CollectionError
 
 TABLES_FOLDER = "lance"
 REBUILD = "delete the collection's folder and index again"
+REPAIR_OR_REBUILD = f"try 'polyglance collection repair', else {REBUILD}"
+# LanceDB's errors end in places of its own source.
+SOURCE = re.compile(r",? /\S+\.rs:\d+:\d+")
 RESUME = "what was written before is safe, and the same command goes on from there"
 
 
@@ -30,7 +34,7 @@ def connect(folder: Path) -> Any:
 @contextmanager
 def reading(folder: Path) -> Iterator[None]:
     """Tell that a collection is damaged as a :class:`CollectionError`."""
-    with _told_plainly(f"{folder}: its tables are missing or damaged", REBUILD):
+    with _told_plainly(f"{folder}: its tables are missing or damaged", REPAIR_OR_REBUILD):
         yield
 
 
@@ -46,5 +50,5 @@ def _told_plainly(trouble: str, remedy: str) -> Iterator[None]:
     try:
         yield
     except (OSError, RuntimeError, ValueError) as error:  # all that LanceDB and Arrow raise
-        reason = str(error).splitlines()[0]
+        reason = SOURCE.sub("", str(error).splitlines()[0])
         raise CollectionError(f"{trouble} ({reason}); {remedy}") from error

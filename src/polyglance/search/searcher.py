@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from polyglance.errors import QueryError
+from polyglance.search.batching import TextBatcher
 from polyglance.search.calibration import LEAST_ROWS, Calibrator
 from polyglance.search.caption_words import words_of_text
 from polyglance.search.collection import Collection
@@ -48,19 +49,31 @@ class Searcher:
     Args:
         collection: open for reading.
         encoder: the model that filled it.
+        on_batch: told how many texts of questions are encoded at once, each time.
 
     Raises:
         CollectionError: it is not that model.
         ModelError: the model has no embeddings that could be searched.
     """
 
-    def __init__(self, collection: Collection, encoder: Encoder) -> None:
+    def __init__(
+        self,
+        collection: Collection,
+        encoder: Encoder,
+        *,
+        on_batch: Callable[[int], object] = lambda _texts: None,
+    ) -> None:
         encoder.require_embeddings()
         collection.check_model(name=encoder.name, fingerprint=encoder.fingerprint)
         self.collection = collection
         self.encoder = encoder
         self.neighbours = Neighbours(collection)
         self._encoding = threading.Lock()
+        self._texts = TextBatcher(
+            lambda texts, tags: encoder.encode_texts(texts, language=tags),
+            encoding=self._encoding,
+            on_batch=on_batch,
+        )
         self._calibrator = Calibrator(collection, self._encode_texts)
 
     def warm_up(self) -> None:
@@ -206,7 +219,11 @@ class Searcher:
             QueryError: the parts cancel one another out, or one is not in the collection.
             PictureError: a picture cannot be read.
         """
-        parts = [term.weight * self._embed_term(term) for term in query.terms]
+        texts = self._embed_texts(query.texts)
+        parts = [
+            term.weight * (self._embed_picture_of(term) if term.text is None else next(texts))
+            for term in query.terms
+        ]
         total = np.sum(parts, axis=0, dtype=np.float32)  # (dimension,)
         length = float(np.linalg.norm(total))
         if length < VANISHING * sum(abs(term.weight) for term in query.terms):
@@ -230,12 +247,13 @@ class Searcher:
         ids = [term.picture for term in query.terms if term.picture is not None]
         return {hit.path for hit in map(self.picture, ids) if hit is not None}
 
-    def _embed_term(self, term: Term) -> NDArray[np.float32]:
-        if term.text is not None:
-            language = None if term.language == NOT_GIVEN else term.language
-            with self._encoding:
-                rows = self.encoder.encode_texts([term.text], language=language)  # (1, dimension)
-            return np.asarray(rows[0], dtype=np.float32)
+    def _embed_texts(self, terms: Sequence[Term]) -> Iterator[NDArray[np.float32]]:
+        """The embedding of each text; of all of them at once, and of other questions' with them."""
+        if terms:
+            texts = [term.text or "" for term in terms]
+            yield from self._texts.encode(texts, [term.language for term in terms])
+
+    def _embed_picture_of(self, term: Term) -> NDArray[np.float32]:
         if term.image is not None:
             return self._embed_picture(term.image)
         key = term.picture or ""

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 NAMES_KEPT = 5
+REPAIR = "'polyglance collection repair' mends that"
 UNIT = 1e-3  # embeddings are made of unit length in float32; so far from it, a cosine is wrong
 
 
@@ -50,11 +51,11 @@ class Kind(StrEnum):
 
 # What each kind counts, and the remedy.
 MEANINGS = {
-    Kind.NOT_FINITE: ("embeddings that are not finite", REBUILD),
-    Kind.NOT_UNIT: ("embeddings that are not of unit length", REBUILD),
-    Kind.TWICE: ("rows of a path that is there already", REBUILD),
-    Kind.WRONG_KEY: ("rows with the key of another path", REBUILD),
-    Kind.WORDS: ("rows with other words than their captions", REBUILD),
+    Kind.NOT_FINITE: ("embeddings that are not finite", REPAIR),
+    Kind.NOT_UNIT: ("embeddings that are not of unit length", REPAIR),
+    Kind.TWICE: ("rows of a path that is there already", REPAIR),
+    Kind.WRONG_KEY: ("rows with the key of another path", REPAIR),
+    Kind.WORDS: ("rows with other words than their captions", REPAIR),
     Kind.GONE: ("files gone", "'polyglance collection prune' or 'index' forgets them"),
     Kind.OUT_OF_REACH: ("files out of reach", "is a disk not mounted?"),
     Kind.CHANGED: ("files changed since they were indexed", "run 'polyglance index' again"),
@@ -114,7 +115,7 @@ def verify(
     info = read_info(folder, migrate=False)
     verdict = Verdict()
     try:
-        _require_tables(folder)
+        require_tables(folder)
         collection = Collection(folder, info)
         _check_text_index(collection, verdict)
         files = _check_rows(collection, verdict)
@@ -128,7 +129,12 @@ def verify(
     return verdict
 
 
-def _require_tables(folder: Path) -> None:
+def require_tables(folder: Path) -> None:
+    """Refuse a folder without tables.
+
+    Raises:
+        CollectionError: there are none.
+    """
     if not (folder / TABLES_FOLDER).is_dir():  # LanceDB would make it
         raise CollectionError(f"{folder}: the folder {TABLES_FOLDER!r} is missing; {REBUILD}")
 
@@ -142,7 +148,7 @@ def _check_rows(collection: Collection, verdict: Verdict) -> list[File]:
     for batch in collection.batches(columns):
         rows = batch.select(described).to_pylist()
         verdict.rows += len(rows)
-        _check_embeddings(_matrix(batch), [row["path"] for row in rows], verdict)
+        _check_embeddings(embeddings_of(batch), [row["path"] for row in rows], verdict)
         for row in rows:
             file = file_of(row)
             place = hash((file.path, row["moment"]))  # of 64 bits, in place of the strings
@@ -166,24 +172,34 @@ def _words(row: dict[str, Any]) -> str | None:
 
 def _check_text_index(collection: Collection, verdict: Verdict) -> None:
     if not has_text_index(collection.pictures):
-        trouble = f"{collection.folder}: the index of its captions' words is missing; {REBUILD}"
+        trouble = f"{collection.folder}: the index of its captions' words is missing; {REPAIR}"
         verdict.note(Kind.TABLE, trouble)
 
 
-def _matrix(batch: pa.RecordBatch) -> NDArray[np.float32]:
+def embeddings_of(batch: pa.RecordBatch) -> NDArray[np.float32]:
     """(rows, dimension)."""
     column = batch.column("embedding")
     flat: NDArray[np.float32] = column.flatten().to_numpy(zero_copy_only=False)
     return flat.reshape(len(batch), -1)
 
 
+def is_finite(embeddings: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """(rows, dimension) → (rows,)."""
+    return np.asarray(np.isfinite(embeddings).all(axis=1))
+
+
+def is_unit(embeddings: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """(rows, dimension) → (rows,), as far as rounding allows."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        lengths: NDArray[np.float32] = np.linalg.norm(embeddings, axis=1)  # (rows,)
+        return np.isclose(lengths, 1, rtol=0, atol=UNIT)
+
+
 def _check_embeddings(
     embeddings: NDArray[np.float32], names: Sequence[str], verdict: Verdict
 ) -> None:
-    finite = np.isfinite(embeddings).all(axis=1)  # (rows,)
-    with np.errstate(invalid="ignore", over="ignore"):
-        lengths = np.linalg.norm(embeddings, axis=1)  # (rows,)
-    far = finite & ~(np.abs(lengths - 1) <= UNIT)
+    finite = is_finite(embeddings)
+    far = finite & ~is_unit(embeddings)
     verdict.note(Kind.NOT_FINITE, *(names[i] for i in np.flatnonzero(~finite).tolist()))
     verdict.note(Kind.NOT_UNIT, *(names[i] for i in np.flatnonzero(far).tolist()))
 

@@ -61,7 +61,9 @@ class Writer:
         table = pictures_table(rows, self.collection.info.dimension)
         videos = {picture_id(row.path) for row in rows if row.moment is not None}
         with writing(self.collection.folder):
+            before = self.collection.pictures.version
             _merge(self.collection.pictures, table, whole=videos)
+            _read_back(self.collection.pictures, table["id"].to_pylist(), before)
         self._committed()
 
     def skip(self, rows: Sequence[Skipped]) -> None:
@@ -162,10 +164,11 @@ def _make_folder(folder: Path) -> None:
 
 def _create(folder: Path, *, model: Model, root: Path) -> None:
     """Tables first: the description makes the collection valid and so comes last."""
-    database = connect(folder)
-    schema = pictures_schema(model.dimension)
-    build_text_index(database.create_table(PICTURES, schema=schema, mode="overwrite"))
-    database.create_table(SKIPPED, schema=skipped_schema(), mode="overwrite")
+    with writing(folder):
+        database = connect(folder)
+        schema = pictures_schema(model.dimension)
+        build_text_index(database.create_table(PICTURES, schema=schema, mode="overwrite"))
+        database.create_table(SKIPPED, schema=skipped_schema(), mode="overwrite")
     info = CollectionInfo(
         format=FORMAT,
         model=model.name,
@@ -174,7 +177,7 @@ def _create(folder: Path, *, model: Model, root: Path) -> None:
         root=str(root),
         created=datetime.now(UTC).replace(microsecond=0),
     )
-    with replaced_when_complete(folder / INFO_FILE) as temporary:
+    with writing(folder), replaced_when_complete(folder / INFO_FILE) as temporary:
         temporary.write_text(info.model_dump_json(indent=2) + "\n", "utf-8")
 
 
@@ -184,3 +187,20 @@ def _merge(table: Any, rows: pa.Table, *, whole: Iterable[str] = ()) -> None:
     if others := " OR ".join(id_conditions(whole, column="file")):
         merge = merge.when_not_matched_by_source_delete(others)
     merge.execute(rows)
+
+
+def _read_back(table: Any, ids: Iterable[str], before: int) -> None:
+    """Read what was written, and take it back where it cannot be read.
+
+    LanceDB does not hear of every write that is cut short, as by a limit on the size of files; one
+    row that cannot be read would cost the whole table.
+
+    Raises:
+        OSError: it could not be read.
+    """
+    try:
+        for condition in id_conditions(ids):
+            table.search().where(condition).to_arrow()
+    except (OSError, RuntimeError, ValueError) as error:
+        table.restore(before)
+        raise OSError(f"what was written cannot be read: {error}") from error

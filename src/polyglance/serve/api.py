@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from datetime import datetime
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, File, Form, HTTPException, UploadFile
+from fastapi import APIRouter, Depends, File, Form, HTTPException, Path, UploadFile
 from fastapi import Query as Parameter
-from pydantic import BaseModel
 
 from polyglance.errors import PictureError
 from polyglance.search.filters import Filters
@@ -19,6 +17,15 @@ from polyglance.search.query import Query
 from polyglance.search.relevance import nothing_matches
 from polyglance.search.searcher import MAX_OFFSET, Searcher
 from polyglance.search.terms import MAX_CHARACTERS
+from polyglance.serve.answers import (
+    About,
+    Answer,
+    Explanation,
+    Guessed,
+    Picture,
+    Place,
+    Problem,
+)
 from polyglance.serve.composed import HYBRID, Question
 from polyglance.serve.filtering import filters_of_address
 from polyglance.serve.why import Explainer, address_of_words
@@ -48,100 +55,39 @@ Language = Annotated[
 ]
 Relevance = Annotated[float, Parameter(ge=0, le=1, description="Of a hit, at least.")]
 Filtering = Annotated[Filters, Depends(filters_of_address)]
+PictureId = Annotated[
+    str, Path(description="Of a picture of the collection.", examples=["5f2c9a0b77e1d344"])
+]
+
+Responses = dict[int | str, dict[str, Any]]
+PLAIN = {"text/plain": {"schema": {"type": "string"}}}
+REFUSED: Responses = {
+    400: {"model": Problem, "description": "The question makes no sense."},
+    401: {"content": PLAIN, "description": "The token was not shown."},
+    403: {"content": PLAIN, "description": "Another site made a browser ask."},
+    408: {"content": PLAIN, "description": "The body comes too slowly."},
+    413: {"content": PLAIN, "description": "The body is too large."},
+    421: {"content": PLAIN, "description": "The server was addressed by another name."},
+    503: {
+        "model": Problem,
+        "content": PLAIN,
+        "description": "Too many ask at once, or the collection cannot be read.",
+        "headers": {
+            "Retry-After": {
+                "schema": {"type": "integer"},
+                "description": "Seconds after which to come again.",
+            }
+        },
+    },
+}
+ABSENT: Responses = {404: {"model": Problem, "description": "There is no such picture."}}
 
 
-class Picture(BaseModel):
-    """A hit. ``path`` is relative to the collection's root; ``score`` is its cosine with the query.
-
-    ``relevance``, 0 to 1, is how the score stands beside what is found for words that match
-    nothing; ``null`` where that is not known.
-    ``moment`` is that of a video's best frame, in seconds from its start, ``null`` of a picture.
-    Of a hybrid search, ``vector_rank`` and ``text_rank`` are the file's ranks by vectors and by the
-    words of captions, ``null`` where it is in one of them alone.
-    """
-
-    id: str
-    path: str
-    score: float
-    relevance: float | None
-    width: int
-    height: int
-    taken: datetime | None
-    moment: float | None
-    vector_rank: int | None
-    text_rank: int | None
-    thumbnail: str
-
-
-class Guessed(BaseModel):
-    """A guess of a text's language, which was not given; ``used`` where it is sure enough."""
-
-    language: str
-    probability: float
-    used: bool
-
-
-class Answer(BaseModel):
-    """What a search found, and how it was understood.
-
-    ``query`` is the words alone, or the parts with their signs; ``languages`` has the tag of every
-    text in it, ``language`` that of the only one, and ``guesses`` what was guessed where none was
-    given; of a guess that is not used the tag is ``und``. ``matching`` is how many pictures and
-    videos pass the filters, found or not; ``more`` whether hits come after these, from ``offset``
-    plus their number on. ``nothing_matches`` is true where the best of all hits has too little
-    relevance to be called a match; it is known from the first page.
-    """
-
-    query: str | None
-    language: str | None
-    languages: list[str]
-    guesses: list[Guessed | None]
-    matching: int
-    offset: int
-    more: bool
-    nothing_matches: bool
-    hits: list[Picture]
-    milliseconds: float
-
-
-class Place(BaseModel):
-    """Where in a picture, as shares of its width from the left and of its height from the top."""
-
-    x: float
-    y: float
-
-
-class Explanation(BaseModel):
-    """A heat map. ``values`` are rows from the top; they compare places within one picture only.
-
-    ``visible`` is what of the picture the map covers: left, top, right and bottom as shares of its
-    sides. ``picture`` is the address of the picture with the map over it.
-    """
-
-    query: str
-    language: str
-    score: float
-    peak: Place
-    visible: tuple[float, float, float, float]
-    values: list[list[float]]
-    picture: str
-
-
-class About(BaseModel):
-    """The collection and the model that filled it."""
-
-    pictures: int
-    skipped: int
-    model: str
-    fingerprint: str
-    dimension: int
-    languages: list[str]
-    created: datetime
-
-
-def make_api(searcher: Searcher, explain: Explainer) -> APIRouter:
-    """Routes below ``/api/v1``."""
-    api = APIRouter(prefix="/api/v1")
+def make_api(
+    searcher: Searcher, explain: Explainer, count: Callable[[Query | None], object]
+) -> APIRouter:
+    """Routes below ``/api/v1``; ``count`` is told of every search, ``None`` of one for the like."""
+    api = APIRouter(prefix="/api/v1", responses=REFUSED)
 
     def answer(
         query: Query | None,
@@ -152,6 +98,7 @@ def make_api(searcher: Searcher, explain: Explainer) -> APIRouter:
         offset: int,
     ) -> Answer:
         started = time.perf_counter()
+        count(query)
         hits = find(top=top + 1, offset=offset, filters=filters)  # one more tells of others
         spoken = query.languages if query else ()
         return Answer(
@@ -201,7 +148,7 @@ def make_api(searcher: Searcher, explain: Explainer) -> APIRouter:
     def search_by_image(
         image: Annotated[UploadFile, File(description="A picture file.")],
         filters: Filtering,
-        q: Annotated[str, Form(max_length=MAX_CHARACTERS)] = "",
+        q: Annotated[str, Form(max_length=MAX_CHARACTERS, examples=["bei Nacht"])] = "",
         language: Annotated[str | None, Form()] = None,
         top: Annotated[int, Form(ge=1, le=MAX_TOP)] = 20,
         offset: Annotated[int, Form(ge=0, le=MAX_OFFSET)] = 0,
@@ -211,16 +158,18 @@ def make_api(searcher: Searcher, explain: Explainer) -> APIRouter:
         find = partial(searcher.search, query)
         return answer(query, filters, find, top=top, offset=offset)
 
-    @api.get("/similar/{picture_id}")
-    def similar(picture_id: str, filters: Filtering, top: Top = 20, offset: Offset = 0) -> Answer:
+    @api.get("/similar/{picture_id}", responses=ABSENT)
+    def similar(
+        picture_id: PictureId, filters: Filtering, top: Top = 20, offset: Offset = 0
+    ) -> Answer:
         """Find pictures like one of the collection."""
         if searcher.picture(picture_id) is None:
             raise HTTPException(404, "there is no such picture in this collection")
         find = partial(searcher.similar, picture_id)
         return answer(None, filters, find, top=top, offset=offset)
 
-    @api.get("/explain/{picture_id}")
-    def explain_picture(picture_id: str, q: Words, language: Language = None) -> Explanation:
+    @api.get("/explain/{picture_id}", responses=ABSENT)
+    def explain_picture(picture_id: PictureId, q: Words, language: Language = None) -> Explanation:
         """Say where in a picture of the collection the words are."""
         hit = searcher.picture(picture_id)
         if hit is None:
@@ -246,7 +195,7 @@ def make_api(searcher: Searcher, explain: Explainer) -> APIRouter:
         opened = searcher.collection
         return About(
             pictures=opened.files(),
-            skipped=opened.skipped.count_rows(),
+            skipped=opened.unreadable(),
             model=opened.info.model,
             fingerprint=opened.info.fingerprint,
             dimension=opened.info.dimension,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 
 from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -10,14 +11,26 @@ from fastapi.responses import JSONResponse
 from fastapi.staticfiles import StaticFiles
 
 from polyglance import __version__
-from polyglance.errors import PictureError, PolyglanceError
+from polyglance.errors import CollectionError, PictureError, PolyglanceError
 from polyglance.search.collection import Collection
 from polyglance.search.encoder import Encoder
 from polyglance.search.searcher import Searcher
+from polyglance.serve.access import Access, Token
+from polyglance.serve.admission import (
+    READING_AT_ONCE,
+    READING_WAITING,
+    SENDING_AT_ONCE,
+    SENDING_WAITING,
+    Admission,
+    Turns,
+)
 from polyglance.serve.api import make_api
+from polyglance.serve.asgi import WITHIN
+from polyglance.serve.metrics import Measured, Metrics
 from polyglance.serve.pages import STATIC, make_pages
 from polyglance.serve.protection import Protection
 from polyglance.serve.thumbnails import Thumbnails
+from polyglance.serve.upkeep import UNREADABLE, make_upkeep
 from polyglance.serve.uploads import Uploads
 from polyglance.serve.viewer import make_viewer
 from polyglance.serve.why import GONE, make_explainer, make_why
@@ -28,7 +41,12 @@ FOR_EVER = "private, max-age=31536000, immutable"
 
 
 def create_app(
-    collection: Collection, encoder: Encoder, *, local_only: bool = True, title: str = "Polyglance"
+    collection: Collection,
+    encoder: Encoder,
+    *,
+    local_only: bool = True,
+    token: Token | None = None,
+    title: str = "Polyglance",
 ) -> FastAPI:
     """Build the application.
 
@@ -36,12 +54,14 @@ def create_app(
         collection: what is searched.
         encoder: the model that filled it; it stays loaded.
         local_only: answer only to the names of the loopback interface.
+        token: answer only to those who show it.
         title: of the API's description.
 
     Raises:
         CollectionError: another model filled the collection.
     """
-    searcher = Searcher(collection, encoder)
+    metrics = Metrics(encoder.languages)
+    searcher = Searcher(collection, encoder, on_batch=metrics.batch.observe)
     app = FastAPI(
         title=title,
         version=__version__,
@@ -50,18 +70,37 @@ def create_app(
         redoc_url=None,
     )
     app.state.searcher = searcher
-    app.add_middleware(Protection, local_only=local_only)
+    _stand_before(app, metrics, local_only=local_only, token=token)
     app.add_exception_handler(PolyglanceError, _as_json)
+    app.add_exception_handler(CollectionError, _as_unreadable)
     app.add_exception_handler(RequestValidationError, _as_invalid)
     explain = make_explainer(searcher)
-    app.include_router(make_api(searcher, explain))
+    app.include_router(make_api(searcher, explain, metrics.count))
     app.include_router(make_why(searcher, explain))
     uploads = Uploads()
-    app.include_router(make_pages(searcher, uploads))
+    app.include_router(make_pages(searcher, uploads, metrics.count))
     app.include_router(make_viewer(searcher, explain, uploads))
+    app.include_router(make_upkeep(searcher, metrics))
     _add_pictures(app, searcher)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     return app
+
+
+def _stand_before(app: FastAPI, metrics: Metrics, *, local_only: bool, token: Token | None) -> None:
+    """What a request passes before it is answered; what is added last stands first."""
+    app.add_middleware(
+        Admission,
+        reading=Turns(
+            at_once=READING_AT_ONCE, most_waiting=READING_WAITING, on_waiting=metrics.waiting.inc
+        ),
+        sending=Turns(
+            at_once=SENDING_AT_ONCE, most_waiting=SENDING_WAITING, on_waiting=metrics.waiting.inc
+        ),
+    )
+    if token is not None:
+        app.add_middleware(Access, token=token)
+    app.add_middleware(Protection, local_only=local_only)
+    app.add_middleware(Measured, metrics=metrics)
 
 
 def _add_pictures(app: FastAPI, searcher: Searcher) -> None:
@@ -92,10 +131,6 @@ def _add_pictures(app: FastAPI, searcher: Searcher) -> None:
     def picture(request: Request, picture_id: str) -> Response:
         return jpeg(request, picture_id, PREVIEW_SIDE)
 
-    @app.get("/health", include_in_schema=False)
-    def health() -> dict[str, str]:
-        return {"status": "ready"}
-
 
 async def _as_invalid(_request: Request, error: Exception) -> Response:
     """What is wrong where, without the value: it may be a picture, no number, or no Unicode."""
@@ -107,3 +142,9 @@ async def _as_invalid(_request: Request, error: Exception) -> Response:
 
 async def _as_json(_request: Request, error: Exception) -> Response:
     return JSONResponse({"detail": str(error)}, status_code=400)
+
+
+async def _as_unreadable(_request: Request, error: Exception) -> Response:
+    """What is wrong is told to who runs the server; it has paths of this machine in it."""
+    logging.getLogger(__name__).error("%s", error)
+    return JSONResponse({"detail": UNREADABLE}, status_code=503, headers=WITHIN)

@@ -11,10 +11,11 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, File, Request, Response, UploadFile
 from fastapi.responses import RedirectResponse
 
-from polyglance.errors import PictureError, PolyglanceError, QueryError
+from polyglance.errors import CollectionError, PictureError, PolyglanceError, QueryError
 from polyglance.search.filters import EVERYTHING, Filters
 from polyglance.search.hit import Hit
 from polyglance.search.hybrid import DEPTH
+from polyglance.search.query import Query
 from polyglance.search.relevance import nothing_matches
 from polyglance.search.searcher import MAX_OFFSET, Searcher
 from polyglance.search.terms import NOT_GIVEN
@@ -116,8 +117,11 @@ async def asked_in_form(request: Request) -> Asked:
     return Asked.of((name, value) for name, value in form.multi_items() if isinstance(value, str))
 
 
-def make_pages(searcher: Searcher, uploads: Uploads) -> APIRouter:
-    """The page at ``/``, and the pictures that were sent to it at ``/upload/…``."""
+def make_pages(searcher: Searcher, uploads: Uploads, count: Callable[[Query], object]) -> APIRouter:
+    """The page at ``/``, and the pictures that were sent to it at ``/upload/…``.
+
+    ``count`` is told of every search.
+    """
     pages = APIRouter(include_in_schema=False)
 
     def show(request: Request, view: View) -> Response:
@@ -138,7 +142,7 @@ def make_pages(searcher: Searcher, uploads: Uploads) -> APIRouter:
         if "also" in request.query_params:  # what was added gets its place in the address
             return RedirectResponse(asked.address, status_code=303)
         view = View(asked=asked)
-        _attempt(view, lambda: _find(searcher, uploads, view))
+        _attempt(view, lambda: _find(searcher, uploads, view, count))
         return show(request, view)
 
     @pages.post("/")
@@ -179,12 +183,16 @@ def _attempt(view: View, find: Callable[[], None]) -> None:
     started = time.perf_counter()
     try:
         find()
+    except CollectionError:  # not the user's
+        raise
     except PolyglanceError as error:
         view.error = error
     view.milliseconds = 1e3 * (time.perf_counter() - started)
 
 
-def _find(searcher: Searcher, uploads: Uploads, view: View) -> None:
+def _find(
+    searcher: Searcher, uploads: Uploads, view: View, count: Callable[[Query], object]
+) -> None:
     asked = view.asked
     view.parts = [_shown(searcher, uploads, part) for part in asked.parts]
     view.filters = Filters.of(**asked.typed)
@@ -193,6 +201,7 @@ def _find(searcher: Searcher, uploads: Uploads, view: View) -> None:
         view.samples = searcher.sample(SAMPLES_SHOWN, filters=view.filters)
         return
     query = searcher.understand(asked.query(uploads))
+    count(query)
     if query.text is not None:
         view.guess = query.texts[0].guess
         view.spoken = query.language

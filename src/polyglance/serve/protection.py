@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+import asyncio
+import time
+from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any
 from urllib.parse import urlsplit
 
-Message = dict[str, Any]
-Scope = dict[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
+from polyglance.serve.asgi import App, Message, Receive, Scope, Send, refuse
 
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 MAX_BODY_BYTES = 40 << 20
+# A body has so much time, and more for each byte of it that has come.
+SECONDS_FOR_A_BODY, SLOWEST_BODY = 10.0, 32 << 10  # bytes a second
 
 SECURITY_HEADERS = {
     "content-security-policy": (
@@ -29,7 +28,7 @@ SECURITY_HEADERS = {
 
 
 class Protection:
-    """Refuses foreign hosts and origins and huge bodies, and adds headers to every answer.
+    """Refuses foreign hosts and origins, huge and slow bodies, and adds headers to every answer.
 
     A page anywhere on the web can make a browser send requests to 127.0.0.1. It cannot read the
     answers unless its own name is made to lead here (DNS rebinding): hence the check of the name
@@ -39,12 +38,21 @@ class Protection:
         app: what is protected.
         local_only: accept only the names of the loopback interface as ``Host``.
         max_body: in bytes.
+        seconds_for_a_body: that it may take to come, beside what the slowest rate allows.
     """
 
-    def __init__(self, app: App, *, local_only: bool, max_body: int = MAX_BODY_BYTES) -> None:
+    def __init__(
+        self,
+        app: App,
+        *,
+        local_only: bool,
+        max_body: int = MAX_BODY_BYTES,
+        seconds_for_a_body: float = SECONDS_FOR_A_BODY,
+    ) -> None:
         self.app = app
         self.local_only = local_only
         self.max_body = max_body
+        self.seconds_for_a_body = seconds_for_a_body
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -55,14 +63,14 @@ class Protection:
             name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]
         }
         if problem := self._problem(scope, headers):
-            await _refuse(send, *problem)
+            await refuse(send, *problem, _SECURITY)
             return
-        body = _Body(receive, self.max_body)
+        body = _Body(receive, limit=self.max_body, seconds=self.seconds_for_a_body)
         answer = _Answer(send, body)
-        with suppress(_TooLargeError):
+        with suppress(_CutOffError):
             await self.app(scope, body.receive, answer.send)
-        if body.exceeded and not answer.begun:
-            await _refuse(send, *self._too_large())
+        if body.problem and not answer.begun:
+            await refuse(send, *body.problem, _SECURITY)
 
     def _problem(self, scope: Scope, headers: Mapping[str, str]) -> tuple[int, str] | None:
         host = headers.get("host", "")
@@ -73,33 +81,45 @@ class Protection:
             return 403, "requests from other sites are not answered"
         length = headers.get("content-length", "0")
         if not length.isdecimal() or int(length) > self.max_body:
-            return self._too_large()
+            return _too_large(self.max_body)
         return None
 
-    def _too_large(self) -> tuple[int, str]:
-        return 413, f"the upload is larger than {self.max_body >> 20} MB"
 
-
-class _TooLargeError(Exception):
-    """More came than was announced, or than is allowed."""
+class _CutOffError(Exception):
+    """More came than is allowed, or too slowly."""
 
 
 class _Body:
-    """Counts what comes in: a body sent in chunks does not announce its size."""
+    """Counts what comes in, and when: a body sent in chunks does not announce its size.
 
-    def __init__(self, receive: Receive, limit: int) -> None:
+    Attributes:
+        problem: status and reason, once the body is cut off.
+    """
+
+    def __init__(self, receive: Receive, *, limit: int, seconds: float) -> None:
         self._receive = receive
-        self._left = limit
-
-    @property
-    def exceeded(self) -> bool:
-        return self._left < 0
+        self._limit = limit
+        self._came = 0
+        self._more = True
+        self._due = time.monotonic() + seconds
+        self.problem: tuple[int, str] | None = None
 
     async def receive(self) -> Message:
-        message = await self._receive()
-        self._left -= len(message.get("body", b""))
-        if self.exceeded:
-            raise _TooLargeError
+        if not self._more:  # what is waited for is that the client leaves
+            return await self._receive()
+        try:
+            async with asyncio.timeout(max(0.0, self._due - time.monotonic())):
+                message = await self._receive()
+        except TimeoutError:
+            self.problem = 408, "the upload comes too slowly"
+            raise _CutOffError from None
+        came = len(message.get("body", b""))
+        self._more = message.get("more_body", False)
+        self._came += came
+        self._due += came / SLOWEST_BODY
+        if self._came > self._limit:
+            self.problem = _too_large(self._limit)
+            raise _CutOffError
         return message
 
 
@@ -112,7 +132,7 @@ class _Answer:
         self.begun = False
 
     async def send(self, message: Message) -> None:
-        if self._body.exceeded and not self.begun:
+        if self._body.problem and not self.begun:
             return
         if message["type"] == "http.response.start":
             self.begun = True
@@ -131,7 +151,5 @@ def _host_name(host: str) -> str:
         return ""
 
 
-async def _refuse(send: Send, status: int, reason: str) -> None:
-    headers = [(b"content-type", b"text/plain; charset=utf-8"), *_SECURITY]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": f"{reason}\n".encode()})
+def _too_large(limit: int) -> tuple[int, str]:
+    return 413, f"the upload is larger than {limit >> 20} MB"

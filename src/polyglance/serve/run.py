@@ -4,14 +4,29 @@ from __future__ import annotations
 
 import socket
 import sys
+from typing import TYPE_CHECKING
 
 from polyglance.errors import PolyglanceError
 from polyglance.search.searcher import Searcher
+from polyglance.serve.access import Token, is_loopback
 from polyglance.serve.protection import LOOPBACK_HOSTS
 
+if TYPE_CHECKING:
+    import uvicorn
+    from fastapi import FastAPI
 
-def run(searcher: Searcher, *, host: str, port: int) -> None:
+MOST_CONNECTIONS = 512
+SECONDS_TO_FINISH = 60  # longer than any answer may take
+
+
+def run(searcher: Searcher, *, host: str, port: int, token: Token | None) -> None:
     """Serve until Ctrl-C.
+
+    Args:
+        searcher: what is asked.
+        host: address to listen on.
+        port: likewise; 0 takes a free one.
+        token: that everyone has to show.
 
     Raises:
         PolyglanceError: the address cannot be listened on.
@@ -21,21 +36,39 @@ def run(searcher: Searcher, *, host: str, port: int) -> None:
     from polyglance.serve.app import create_app
 
     local_only = host in LOOPBACK_HOSTS
-    app = create_app(searcher.collection, searcher.encoder, local_only=local_only)
+    app = create_app(searcher.collection, searcher.encoder, local_only=local_only, token=token)
     app.state.searcher.warm_up()
     with _listen(host, port) as listener:
         shown = f"[{host}]" if ":" in host else host
         print(
             f"Polyglance: http://{shown}:{listener.getsockname()[1]} (Ctrl-C stops it)", flush=True
         )
-        if not local_only:
-            print(
-                f"listening on {host}: everyone who can reach this machine can search and see "
-                f"these pictures",
-                file=sys.stderr,
-            )
-        config = uvicorn.Config(app, log_level="warning", access_log=False, server_header=False)
-        uvicorn.Server(config).run(sockets=[listener])
+        if not is_loopback(host):
+            print(f"listening on {host}: {_exposure(token)}", file=sys.stderr)
+        uvicorn.Server(server_settings(app)).run(sockets=[listener])
+
+
+def server_settings(app: FastAPI) -> uvicorn.Config:
+    """How Uvicorn serves: whatever it has taken in is answered before it ends."""
+    import uvicorn
+
+    from polyglance.serve.connections import Connection
+
+    return uvicorn.Config(
+        app,
+        http=Connection,
+        limit_concurrency=MOST_CONNECTIONS,
+        timeout_graceful_shutdown=SECONDS_TO_FINISH,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+    )
+
+
+def _exposure(token: Token | None) -> str:
+    if token is None:
+        return "everyone who can reach this machine can search and see these pictures"
+    return "token and pictures can be read on their way, unless a proxy encrypts them"
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from polyglance.errors import PictureError, PolyglanceError, QueryError
+from polyglance.errors import CollectionError, PictureError, PolyglanceError, QueryError
 from polyglance.search.hit import Hit
 from polyglance.search.query import Query
 from polyglance.search.searcher import Searcher
@@ -68,6 +68,8 @@ def make_viewer(searcher: Searcher, explain: Explainer, uploads: Uploads) -> API
                 shown.heat = explain(shown.hit, shown.query).heat
         except PictureError:
             shown.error = PictureError(GONE)
+        except CollectionError:  # not the user's
+            raise
         except PolyglanceError as error:
             shown.error = error
         return shown
