@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from tests.training.test_run import COLOURS, GERMAN, RECIPE
+from support.squares import COLOURS, GERMAN, RECIPE
 
 from polyglance.data.record import Record
 from polyglance.errors import ConfigError
