@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from support.squares import COLOURS, GERMAN, RECIPE
 
 from polyglance.data.record import Record
 from polyglance.errors import ConfigError
@@ -17,6 +16,7 @@ from polyglance.training.log import read_log
 from polyglance.training.recipe import Recipe, load_recipe, validate_recipe
 from polyglance.training.run import train
 from polyglance.training.texts import translated_captions
+from support.squares import COLOURS, GERMAN, RECIPE
 
 TRANSLATED = '[data.translated]\ntarget = "de"\nengines = ["de-x-one", "de-x-two"]\n[model]\n'
 
