@@ -51,7 +51,6 @@ EXPERIMENT = Rerankings(
     stages={
         "alignment": RECIPES / "paper-1-alignment.toml",
         "pretraining": RECIPES / "paper-1-pretraining.toml",
-        "realignment": RECIPES / "paper-1-realignment.toml",
         "tuning": RECIPES / "paper-1.toml",
     },
     languages={

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from polyglance.features import Features
 
 TOP = 64
-WEIGHTS = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
+WEIGHTS = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
 """Cosines lie within a few tenths of one another, scores of a second stage within a few units."""
 
 
