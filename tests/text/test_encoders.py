@@ -57,11 +57,11 @@ def test_an_embedding_does_not_depend_on_its_batch(build: Callable[..., TextModu
     together = encode(encoder, TEXTS)
     for row, text in enumerate(TEXTS):
         alone = encode(encoder, [text])
-        torch.testing.assert_close(together.embedding[row], alone.embedding[0], rtol=0, atol=1e-6)
+        torch.testing.assert_close(together.embedding[row], alone.embedding[0], rtol=0, atol=3e-6)
         kept = together.tokens[row][together.mask[row]]
-        torch.testing.assert_close(kept, alone.tokens[0], rtol=0, atol=1e-6)
+        torch.testing.assert_close(kept, alone.tokens[0], rtol=0, atol=3e-6)
     backwards = encode(encoder, TEXTS[::-1]).embedding.flip(0)
-    torch.testing.assert_close(together.embedding, backwards, rtol=0, atol=1e-6)
+    torch.testing.assert_close(together.embedding, backwards, rtol=0, atol=3e-6)
 
 
 @every_encoder
