@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from polyglance.cli.collection_copies import duplicates_json, print_duplicates
+from polyglance.cli.collection_health import print_repaired, print_verdict, verdict_json
+from polyglance.cli.tables import FILES_SHOWN
+
 if TYPE_CHECKING:
     from polyglance.search.collection import Collection
-    from polyglance.search.copies import Copy, Duplicates
     from polyglance.search.inventory import IndexState, Inventory
     from polyglance.search.pruning import Survey
     from polyglance.search.recall import Measured, Recall
-    from polyglance.search.repair import Repaired
-    from polyglance.search.verification import Verdict
 
 FOLDERS_SHOWN = 10
-FILES_SHOWN = 20
 
 app = typer.Typer(
     help="Look after collections: what is in them, whether it is true, copies, exports.",
@@ -61,7 +61,7 @@ def verify(
     from polyglance.search.verification import verify as check
 
     verdict = check(collection, fingerprint_of=_fingerprint_of, content=content, show_progress=True)
-    print_json(_verdict_json(verdict)) if as_json else _print_verdict(verdict)
+    print_json(verdict_json(verdict)) if as_json else print_verdict(verdict)
     if verdict.problems:
         raise typer.Exit(1)
 
@@ -74,16 +74,18 @@ def repair(collection: CollectionFolder, as_json: AsJson = False) -> None:
     is damaged are forgotten: 'polyglance index' encodes them again. Files that are gone or changed
     are for 'prune' and 'index'. Exit code 1 if more is wrong than can be mended.
     """
+    from dataclasses import asdict
+
     from polyglance.search.repair import repair as mend
     from polyglance.search.verification import verify as check
 
     repaired = mend(collection)
     verdict = check(collection, fingerprint_of=_fingerprint_of, show_progress=True)
     if as_json:
-        print_json({"repaired": _repaired_json(repaired), **_verdict_json(verdict)})
+        print_json({"repaired": asdict(repaired), **verdict_json(verdict)})
     else:
-        _print_repaired(repaired)
-        _print_verdict(verdict)
+        print_repaired(repaired)
+        print_verdict(verdict)
     if verdict.problems:
         raise typer.Exit(1)
 
@@ -174,11 +176,9 @@ def duplicates(
     opened = Collection.open(collection)
     found = find_duplicates(opened, cosine=threshold, bits=bits, near=not exact, show_progress=True)
     if as_json:
-        print_json(_duplicates_json(opened, found))
+        print_json(duplicates_json(opened, found))
         return
-    for group in found.groups:
-        _print_group(group)
-    _print_duplicates(found)
+    print_duplicates(found)
 
 
 @app.command()
@@ -278,61 +278,6 @@ def _fingerprint_of(name: str) -> str:
     return load_encoder(name).fingerprint
 
 
-def _verdict_json(verdict: Verdict) -> dict[str, Any]:
-    problems = [
-        {"kind": kind.value, "count": problem.count, "first": problem.names}
-        for kind, problem in verdict.problems.items()
-    ]
-    return {"rows": verdict.rows, "files": verdict.files, "problems": problems}
-
-
-def _print_verdict(verdict: Verdict) -> None:
-    from polyglance.search.verification import MEANINGS, Kind
-
-    for kind, problem in verdict.problems.items():
-        if kind in (Kind.TABLE, Kind.MODEL):
-            typer.echo(f"{kind.value}: {problem.names[0]}")
-            continue
-        more = ", …" if problem.count > len(problem.names) else ""
-        what, remedy = MEANINGS[kind]
-        typer.echo(f"{what}: {problem.count:,}; {remedy}")
-        typer.echo(f"  {', '.join(problem.names)}{more}")
-    found = "something is wrong" if verdict.problems else "all is well"
-    typer.echo(f"{verdict.rows:,} rows read, {verdict.files:,} files looked for: {found}")
-
-
-def _repaired_json(repaired: Repaired) -> dict[str, Any]:
-    from dataclasses import asdict
-
-    return asdict(repaired)
-
-
-def _print_repaired(repaired: Repaired) -> None:
-    told = {
-        "rows written anew": repaired.rewritten,
-        "doubles taken out": repaired.doubles,
-        "leftovers of a killed process deleted": repaired.leftovers,
-    }
-    for what, count in told.items():
-        if count:
-            typer.echo(f"{what}: {count:,}")
-    if repaired.rolled_back:
-        typer.echo(
-            "the newest state could not be read, and the last one that can took its place; run "
-            "'polyglance index' again"
-        )
-    if repaired.text_index:
-        typer.echo("the index of captions' words was built anew")
-    if repaired.skipped:
-        typer.echo("the list of unreadable files was lost; 'polyglance index' fills it again")
-    for path in repaired.forgotten[:FILES_SHOWN]:
-        typer.echo(f"forgotten: {path}")
-    if repaired.forgotten:
-        typer.echo(f"files forgotten: {len(repaired.forgotten):,}; run 'polyglance index' again")
-    if not repaired:
-        typer.echo("there was nothing to mend")
-
-
 def _print_survey(surveyed: Survey) -> None:
     from polyglance.search.schema import readable
 
@@ -370,52 +315,6 @@ def _ask(question: str) -> None:
     if not agreed:
         typer.echo("nothing was taken out")
         raise typer.Exit(1)
-
-
-def _duplicates_json(opened: Collection, found: Duplicates) -> dict[str, Any]:
-    from polyglance.search.schema import readable
-
-    groups = [
-        [
-            {
-                "path": readable(str(opened.absolute(copy.file.path))),
-                "id": copy.file.id,
-                "size": copy.file.size,
-                "width": copy.width,
-                "height": copy.height,
-                "hash": copy.file.content,
-                "exact": copy.exact,
-                "cosine": round(copy.cosine, 6),
-                "bits": copy.bits,
-            }
-            for copy in group
-        ]
-        for group in found.groups
-    ]
-    unreadable = [{"path": path, "reason": reason} for path, reason in found.unreadable]
-    return {"groups": groups, "near_but_no_copies": found.others, "unreadable": unreadable}
-
-
-def _print_group(group: list[Copy]) -> None:
-    """The first, and below it the others: ``=`` the same bytes, ``≈`` only the same picture."""
-    from polyglance.search.schema import readable
-
-    for place, copy in enumerate(group):
-        mark = "" if not place else "  = " if copy.exact else "  ≈ "
-        told = "" if copy.exact else f", cosine {copy.cosine:.3f}, {copy.bits} of 64 bits"
-        size = f"{copy.width} × {copy.height}, {copy.file.size:,} bytes"
-        typer.echo(f"{mark}{readable(copy.file.path)}  {size}{told}")
-
-
-def _print_duplicates(found: Duplicates) -> None:
-    for path, reason in found.unreadable[:FILES_SHOWN]:
-        typer.echo(f"not compared {path}: {reason}", err=True)
-    copies = [copy for group in found.groups for copy in group[1:]]
-    exact = sum(copy.exact for copy in copies)
-    typer.echo(
-        f"groups: {len(found.groups)}; with the same bytes as their first: {exact}, "
-        f"the same picture: {len(copies) - exact}; pairs near that are no copies: {found.others}"
-    )
 
 
 def _recall_json(recall: Recall, state: IndexState) -> dict[str, Any]:

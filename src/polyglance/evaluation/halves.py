@@ -36,18 +36,16 @@ def rsum_of_half(parts: Languages, ranked: Ranked, *, odd: bool) -> float:
         ranked: tag → of each fold, pictures as rows and texts as columns.
         odd: the pictures at odd places and their texts, or those at even ones.
     """
-    sums: list[np.floating] = []
+    languages = []
     for tag, folds in parts.items():
-        found: list[float] = []
-        for part, both in zip(folds, ranked[tag], strict=True):
-            of_half = [
-                _kept(ranks, is_odd == odd)
-                for ranks, is_odd in zip(both, _odd(part, both), strict=True)
-                if (is_odd == odd).any()
-            ]
-            found += [sum(metrics(ranks).recall_sum for ranks in of_half)] if of_half else []
-        sums += [np.mean(found)] if found else []
-    return float(np.mean(sums)) if sums else 0.0
+        found = [
+            sum(metrics(ranks).recall_sum for ranks in halves)
+            for part, both in zip(folds, ranked[tag], strict=True)
+            if (halves := _half(part, both, odd=odd))
+        ]
+        if found:
+            languages.append(float(np.mean(found)))
+    return float(np.mean(languages)) if languages else 0.0
 
 
 def joined(parts: Languages, even: Ranked, odd: Ranked) -> dict[str, list[BothWays]]:
@@ -74,5 +72,10 @@ def _odd(part: Part, both: BothWays) -> tuple[NDArray[np.bool_], NDArray[np.bool
     return rows % 2 == 1, columns % 2 == 1
 
 
-def _kept(ranks: Ranks, which: NDArray[np.bool_]) -> Ranks:
-    return replace(ranks, queries=ranks.queries[which], positives=ranks.positives[which])
+def _half(part: Part, both: BothWays, *, odd: bool) -> list[Ranks]:
+    """Both directions, with the queries of one half; without a direction that has none."""
+    return [
+        replace(ranks, queries=ranks.queries[kept], positives=ranks.positives[kept])
+        for ranks, is_odd in zip(both, _odd(part, both), strict=True)
+        if (kept := is_odd == odd).any()
+    ]

@@ -20,6 +20,10 @@ sentences from their translations (CLTR); see :mod:`polyglance.pretraining`.
 hardest negative text, hinged with a margin of .2, averaged. All pairs of a batch of B cost B²
 passes.
 
+**Alignment** (ours, and off unless asked for): means of words and regions, as they enter the
+transformer, contrasted without a pass; before or beside the other objectives, for a transformer
+that starts from nothing.
+
 **Training**: first on the tasks, then on retrieval, Adam at 1e-5, batches of 16 a device.
 """
 
@@ -193,15 +197,18 @@ class Fei(System):
         return frozenset() if self.tasks is None else self.tasks.sources
 
     def training_step(self, batch: Batch) -> dict[str, Tensor]:
-        """The tasks' losses, or that of retrieval over all pairs of the batch."""
+        """The losses of the objective; those of retrieval over all pairs, or those mined."""
         if self.tasks is not None:
             return self._step_of_tasks(self.tasks, batch)
         images = encode_images(self, batch.images)
         texts = encode_texts(self, batch.texts, batch.languages)
         if self.alignment is not None:
-            if self.config.objective == "alignment" or self.config.mined is None:
-                return self._step_of_alignment(self.alignment, images, texts, batch)
-            return self._step_on_mined(self.alignment, images, texts, batch, self.config.mined)
+            step = (
+                self._step_of_alignment
+                if self.config.objective == "alignment"
+                else self._step_on_mined
+            )
+            return step(self.alignment, images, texts, batch)
         scores = self.score_everywhere(images, texts).float()
         losses: dict[str, Tensor] = self.loss(scores, self.gatherer.positives(batch))
         return losses
@@ -226,13 +233,13 @@ class Fei(System):
         return dict(alignment(everywhere, self.gatherer.positives(batch)))
 
     def _step_on_mined(
-        self, alignment: InfoNCE, images: Features, texts: Features, batch: Batch, negatives: int
+        self, alignment: InfoNCE, images: Features, texts: Features, batch: Batch
     ) -> dict[str, Tensor]:
         """Alignment over the pairs of this process, retrieval over those that it finds hard."""
         alike = _alike(images.embedding, texts.embedding)  # (images, texts)
         positives = batch.positives
         logits = alignment.scale * alike
-        pairs = mined_pairs(logits.detach(), positives, negatives=negatives)
+        pairs = mined_pairs(logits.detach(), positives, negatives=self.config.mined or 0)
         found = self._score_pairs(images, texts, pairs).float()  # (pairs,)
         scores = found.new_full(alike.shape, NEVER).index_put((pairs[:, 0], pairs[:, 1]), found)
         aligned = alignment(alike, positives)
@@ -268,11 +275,11 @@ class Fei(System):
             "stream": self.stream,
             "head": self.head,
         }
-        # The loss of retrieval is a loss of that objective alone.
         if self.alignment is not None:
             parts["loss.alignment"] = self.alignment
         if self.tasks is not None:
             return parts | {"tasks": self.tasks}
+        # The loss of retrieval is a loss of that objective alone.
         return parts if self.config.objective == "alignment" else parts | {"loss": self.loss}
 
     def save_assets(self, folder: Path) -> None:
