@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from tests.systems.tiny_backbone import TINY
@@ -17,6 +18,7 @@ from polyglance.systems.config import (
     FeiConfig,
     InfoNCEConfig,
     PrecomputedConfig,
+    SentenceVectorConfig,
     SingleStreamConfig,
     TasksConfig,
     TokenizerConfig,
@@ -24,6 +26,7 @@ from polyglance.systems.config import (
     VisualConfig,
 )
 from polyglance.systems.fei import PAIRS_AT_ONCE, Fei
+from polyglance.text.sentence_encoder import SentenceEncoder
 
 THINGS = {"dog": "Hund", "cat": "Katze", "boat": "Boot", "tree": "Baum"}
 COLOURS = {"red": "roter", "green": "grüner"}
@@ -292,6 +295,59 @@ def test_a_checkpoint_says_the_same(tmp_path: Path) -> None:
     loaded = load_checkpoint(tmp_path / "model").system
     assert isinstance(loaded, Fei)
     torch.testing.assert_close(scores(loaded, TEXTS), before)
+
+
+class FirstLetters:
+    """A sentence encoder that tells texts by their letters, and counts what it is asked."""
+
+    dimension, fingerprint, asked = 26, "letters", 0
+
+    def embed(self, texts: list[str]) -> np.ndarray:
+        self.asked += len(texts)
+        counts = [[text.count(chr(ord("a") + n)) for n in range(26)] for text in texts]
+        rows = np.array(counts, np.float32)
+        return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+@pytest.fixture
+def letters(monkeypatch: pytest.MonkeyPatch) -> FirstLetters:
+    encoder = FirstLetters()
+    monkeypatch.setattr(SentenceEncoder, "load", lambda: encoder)
+    return encoder
+
+
+TOLD = STREAM.model_copy(update={"sentence": SentenceVectorConfig(dropout=0.0)})
+
+
+def test_each_word_is_told_the_whole_text(letters: FirstLetters, tmp_path: Path) -> None:
+    system = built(FeiConfig(backbone=TINY, stream=TOLD)).eval()
+    with torch.no_grad():
+        inputs = system.prepare_texts(TEXTS, ["en"] * 8)
+        alone = {name: tensor for name, tensor in inputs.items() if name != "sentences"}
+        more = system.encode_texts(inputs).tokens - system.encode_texts(alone).tokens
+        told = system.stream.sentence(torch.from_numpy(letters.embed(TEXTS)))  # (8, width)
+    torch.testing.assert_close(more, told[:, None].expand_as(more), atol=1e-6, rtol=0)
+    assert told.std() > 1e-3
+    before = scores(system, TEXTS)
+    save_system(system, tmp_path / "model")
+    loaded = load_checkpoint(tmp_path / "model").system
+    assert isinstance(loaded, Fei)
+    torch.testing.assert_close(scores(loaded, TEXTS), before)
+    letters.fingerprint = "others"
+    with pytest.raises(ModelError, match="another sentence-encoder"):
+        load_checkpoint(tmp_path / "model")
+
+
+def test_the_whole_text_says_nothing_of_words_that_are_hidden(letters: FirstLetters) -> None:
+    config = FeiConfig(objective="pretraining", backbone=TINY, stream=TOLD, tasks=NO_CLASSES)
+    system = built(config)
+    torch.stack([*system.training_step(batch()).values()]).sum().backward()
+    assert system.stream.sentence.projection.weight.grad is None
+    assert not letters.asked
+    beside = built(config.model_copy(update={"alignment_weight": 1.0}))
+    torch.stack([*beside.training_step(batch()).values()]).sum().backward()
+    assert beside.stream.sentence.projection.weight.grad.any()
+    assert letters.asked == 8
 
 
 def test_fewer_cells_are_fewer_regions() -> None:

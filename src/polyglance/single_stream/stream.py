@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from polyglance.precision import at_least_float32
 from polyglance.single_stream.likeness import Likeness
+from polyglance.single_stream.sentence_vector import SentenceVector
 from polyglance.single_stream.tokens import Tokens
 from polyglance.single_stream.trunk import Trunk
 from polyglance.single_stream.visual_embedding import EmbeddedRegions, VisualEmbedding
@@ -58,6 +59,7 @@ class SingleStream(nn.Module):
         visual: regions into its width.
         languages: how many have a vector, besides the one of all others.
         likeness: told to each place of a text and its picture; ``None``, as VL-BERT: nothing is.
+        sentence: told to each place of a whole text; ``None``, as VL-BERT: nothing is.
     """
 
     def __init__(
@@ -67,12 +69,14 @@ class SingleStream(nn.Module):
         visual: VisualEmbedding,
         languages: int = 0,
         likeness: Likeness | None = None,
+        sentence: SentenceVector | None = None,
     ) -> None:
         super().__init__()
         self.width = trunk.width
         self.trunk = trunk
         self.visual = visual
         self.likeness = likeness
+        self.sentence = sentence
         self.languages = nn.Parameter(torch.zeros(1 + languages, trunk.width))
         self.no_picture = nn.Parameter(torch.zeros(trunk.width))
         self.region_word = nn.Parameter(torch.randn(trunk.width) * DEVIATION)
@@ -83,17 +87,24 @@ class SingleStream(nn.Module):
         words: Tensor = self.trunk.words(tokens.ids)
         return words
 
-    def embed_tokens(self, tokens: Tokens, *, words: Tensor | None = None) -> Tensor:
+    def embed_tokens(
+        self, tokens: Tokens, *, words: Tensor | None = None, sentences: Tensor | None = None
+    ) -> Tensor:
         """Word + position + segment + language, before any normalisation.
 
         Args:
             tokens: (n, length).
             words: (n, length, width), in the place of the tokens' own vectors.
+            sentences: (n, dimension) embeddings of the whole texts, added as well; ``None`` where
+                nothing may be known of words that are hidden.
 
         Returns:
             (n, length, width).
         """
-        return summed(self.trunk, tokens, self.languages, words=words)
+        embedded = summed(self.trunk, tokens, self.languages, words=words)
+        if self.sentence is None or sentences is None:
+            return embedded
+        return embedded + at_least_float32(self.sentence(sentences))[:, None]
 
     def embed_regions(
         self, regions: DescribedRegions, *, hidden: Tensor | None = None

@@ -20,9 +20,9 @@ sentences from their translations (CLTR); see :mod:`polyglance.pretraining`.
 hardest negative text, hinged with a margin of .2, averaged. All pairs of a batch of B cost B²
 passes.
 
-**Alignment** (ours, and off unless asked for): means of words and regions, as they enter the
-transformer, contrasted without a pass; before or beside the other objectives, for a transformer
-that starts from nothing.
+**For a transformer that starts from nothing** (ours, and off unless asked for): means of words and
+regions, as they enter it, are contrasted without a pass, before or beside the other objectives; and
+words are told what a frozen encoder makes of the whole text.
 
 **Training**: first on the tasks, then on retrieval, Adam at 1e-5, batches of 16 a device.
 """
@@ -118,13 +118,18 @@ class Fei(System):
         return Features(embedded.whole, tokens=embedded.vectors, mask=embedded.mask)
 
     def prepare_texts(self, texts: Sequence[str], languages: Sequence[str]) -> dict[str, Tensor]:
-        """Strings to :class:`Tokens`, by name."""
-        return self.tokenizer.single(texts, languages).tensors()
+        """Strings to :class:`Tokens`, by name, and what is said of whole texts as ``sentences``."""
+        inputs = self.tokenizer.single(texts, languages).tensors()
+        sentence = self.stream.sentence
+        return inputs if sentence is None else inputs | {"sentences": sentence.prepare(texts)}
 
     def encode_texts(self, inputs: dict[str, Tensor]) -> Features:
         """Embed what ``prepare_texts`` returned."""
-        tokens = Tokens(**inputs).to(self.head.weight.device)
-        embedded = self.stream.embed_tokens(tokens)  # (texts, length, width)
+        device = self.head.weight.device
+        there = {name: tensor.to(device) for name, tensor in inputs.items()}
+        sentences = there.pop("sentences", None)
+        tokens = Tokens(**there)
+        embedded = self.stream.embed_tokens(tokens, sentences=sentences)  # (texts, length, width)
         mean = text_mean(embedded, tokens.mask)  # (texts, width)
         return Features(mean, tokens=embedded, mask=tokens.mask)
 

@@ -10,15 +10,18 @@ from polyglance.errors import ConfigError, ModelError
 from polyglance.systems.builders.text import trained_tokenizer
 from polyglance.systems.builders.words import WordBuilder
 from polyglance.systems.config import (
+    SentenceVectorConfig,
     SingleStreamConfig,
     StreamTextConfig,
     TrunkConfig,
     WordTableConfig,
 )
+from polyglance.systems.fingerprint import Tower
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from polyglance.single_stream.sentence_vector import SentenceVector
     from polyglance.single_stream.stream import SingleStream
     from polyglance.single_stream.text_encoder import StreamTextEncoder
     from polyglance.single_stream.tokens import PairTokenizer
@@ -45,7 +48,7 @@ def build_single_stream(
         ConfigError: a tokenizer is to be trained, and there are no texts; texts may be longer than
             the transformer has positions; or vectors to start from have another dimension.
         ModelError: a transformers model, or a file of the checkpoint, is missing or does not fit.
-        WeightsError: the sentence encoder whose vectors to start from has not been fetched.
+        WeightsError: the sentence encoder is asked for and has not been fetched.
     """
     from polyglance.single_stream.geometry import BoxEncoding
     from polyglance.single_stream.likeness import Likeness
@@ -74,8 +77,17 @@ def build_single_stream(
         visual=visual,
         languages=len(pairs.languages),
         likeness=Likeness(width=trunk.width) if config.likeness else None,
+        sentence=_sentence_vector(config.sentence, trunk.width),
     )
     return stream, pairs
+
+
+def towers_of(stream: SingleStream) -> dict[str, Tower]:
+    """The pretrained parts of a stream that never learn, by their places in ``fei``."""
+    if stream.sentence is None:
+        return {}
+    fingerprint = stream.sentence.encoder.fingerprint
+    return {"stream.sentence.encoder": Tower("sentence-encoder", fingerprint)}
 
 
 def build_stream_text_encoder(
@@ -149,6 +161,15 @@ def _fill_from(encoder: StreamTextEncoder, start: Path) -> None:
     if lost := sorted(wanted - weights.keys()):
         raise ModelError(f"{start} lacks the weights {', '.join(lost[:3])}; copy it there anew")
     encoder.load_state_dict(weights, strict=False)
+
+
+def _sentence_vector(config: SentenceVectorConfig | None, width: int) -> SentenceVector | None:
+    from polyglance.single_stream.sentence_vector import SentenceVector
+    from polyglance.text.sentence_encoder import SentenceEncoder
+
+    if config is None:
+        return None
+    return SentenceVector(encoder=SentenceEncoder.load(), width=width, dropout=config.dropout)
 
 
 def _tokenizer(

@@ -141,7 +141,7 @@ def _text_loss(config: Part) -> ScoreLoss | None:
 def _fei(config: FeiConfig, training_texts: Sequence[str], folder: Path | None) -> System:
     from polyglance.losses.info_nce import InfoNCE
     from polyglance.pretraining.tasks import PretrainingTasks
-    from polyglance.systems.builders.single_stream import build_single_stream
+    from polyglance.systems.builders.single_stream import build_single_stream, towers_of
     from polyglance.systems.fei import Fei
     from polyglance.vision.described_regions import RegionDescriber
 
@@ -177,7 +177,7 @@ def _fei(config: FeiConfig, training_texts: Sequence[str], folder: Path | None) 
         loss=build_score_loss(config.loss, "fei"),
         alignment=InfoNCE(**config.alignment.model_dump(exclude={"kind"})) if aligns else None,
         config=config,
-        towers=towers,
+        towers=towers | towers_of(stream),
     )
 
 

@@ -44,6 +44,7 @@ from polyglance.systems.config.part import (
     Probability,
 )
 from polyglance.systems.config.single_stream import (
+    SentenceVectorConfig,
     SingleStreamConfig,
     TrunkConfig,
     VisualConfig,
@@ -133,6 +134,7 @@ __all__ = [
     "SCANConfig",
     "SRUConfig",
     "SentenceTextConfig",
+    "SentenceVectorConfig",
     "SentenceWordsConfig",
     "SigLIPConfig",
     "SimCLRConfig",
