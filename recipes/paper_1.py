@@ -11,21 +11,26 @@ from __future__ import annotations
 from pathlib import Path
 
 from experiments import Setting, main
-from paper_1_page import FULL, LANGUAGES, UNTOLD, WITHOUT, write_page
+from paper_1_page import ALIGNED, FULL, LANGUAGES, UNREAD, UNTOLD, WITHOUT, write_page
 from reranked import Rerankings
 
 RECIPES = Path(__file__).parent
 ABLATED_LANGUAGES = ("en", "de")  # the paper's on Multi30K
-# A stage and what it overrides. A step of pretraining is as good as none; the tasks that table 4
-# leaves out one by one; and the transformer as the paper has it.
+UNALIGNED = "alignment/training.phases.0.steps=1"  # one step is as good as none
+NO_TASKS = "pretraining/training.phases.0.steps=1"
+# A stage and what it overrides: pretraining whole, in part and not at all; the tasks that table 4
+# leaves out one by one; and the transformer without what is ours.
 VARIANTS = {
-    WITHOUT: ("pretraining/training.phases.0.steps=1",),
+    WITHOUT: (UNALIGNED, NO_TASKS),
     FULL: (),
+    ALIGNED: (NO_TASKS,),
     "without TLM": ("pretraining/model.tasks.tlm=0.0",),
     "without CLTR": ("pretraining/model.tasks.cltr=0.0",),
     "without CMTR": ("pretraining/model.tasks.cmtr=0.0",),
-    UNTOLD: ("alignment/model.stream.likeness=false",),
+    UNTOLD: ("alignment/model.stream.likeness=false", NO_TASKS),
+    UNREAD: ("alignment/model.stream.sentence=false", NO_TASKS),
 }
+MAIN = (WITHOUT, FULL, ALIGNED)
 # CLMR on the captions that the reranker is fine-tuned on; see paper_2.py.
 FIRST = (
     "model.text.words={kind = 'learned'}",
@@ -35,8 +40,8 @@ FIRST = (
 
 
 def settings(seeds: int) -> list[Setting]:
-    """All runs; the two rows that the page is about come first."""
-    rows = [(WITHOUT, FULL), [name for name in VARIANTS if name not in {WITHOUT, FULL}]]
+    """All runs; the rows that the page is about come first."""
+    rows = [MAIN, [name for name in VARIANTS if name not in MAIN]]
     return [
         Setting("reranked", name, seed, VARIANTS[name])
         for names in rows
@@ -53,9 +58,7 @@ EXPERIMENT = Rerankings(
         "pretraining": RECIPES / "paper-1-pretraining.toml",
         "tuning": RECIPES / "paper-1.toml",
     },
-    languages={
-        name: LANGUAGES if name in {WITHOUT, FULL} else ABLATED_LANGUAGES for name in VARIANTS
-    },
+    languages={name: LANGUAGES if name in MAIN else ABLATED_LANGUAGES for name in VARIANTS},
 )
 
 

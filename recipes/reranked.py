@@ -1,8 +1,8 @@
 """One model of paper 1 and what it comes to: aligned, pretrained, fine-tuned, and set to rerank.
 
 A run has several stages, each a recipe that goes on from the model of the one before, in a folder
-of its own, and gone on with where it was stopped; and a first stage of retrieval that finds what is
-to be reranked, trained once for all runs of a seed.
+of its own, and gone on with where it was stopped; stages that runs have in common are trained once.
+So is the first stage of retrieval, which finds what is to be reranked, for all runs of a seed.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -110,19 +111,19 @@ class Rerankings:
 
         torch.set_num_threads(1)  # as in experiments.py
         parts = self._parts(setting)
-        folders = {part: _folder(output, part, setting) for part in parts}
+        folders = self._folders(parts, output)
         with suppress(TrainingError):  # another run of this seed is at it
             _trained(*parts["first"], folders["first"])
         begin: tuple[str, ...] = ()  # the very first stage makes its model
         for stage in self.stages:
             base, overrides = parts[stage]
-            model = _trained(base, (*overrides, *begin), folders[stage])
+            with in_turn(folders[stage], TrainingError):
+                model = _trained(base, (*overrides, *begin), folders[stage])
             begin = (f"model.checkpoint={model}",)
         with in_turn(folders["first"], TrainingError):
             first = _trained(*parts["first"], folders["first"])
         logged = self._measured(setting, first, model, folders)
-        for stage in self.stages:
-            shutil.rmtree(folders[stage])
+        shutil.rmtree(folders[stage])  # the last; those before it may serve other rows
         return logged
 
     def _parts(self, setting: Setting) -> dict[str, tuple[Path, list[str]]]:
@@ -137,6 +138,17 @@ class Rerankings:
                 for stage, recipe in self.stages.items()
             },
         }
+
+    def _folders(
+        self, parts: Mapping[str, tuple[Path, list[str]]], output: Path
+    ) -> dict[str, Path]:
+        """Part → its folder; stages that begin alike are the same ones."""
+        folders, so_far = {}, ""
+        for part, (_, overrides) in parts.items():
+            written = "\n".join(overrides)
+            so_far = written if part == "first" else f"{so_far}\n{part}\n{written}"
+            folders[part] = output / f"{part}-{sha256(so_far.encode()).hexdigest()[:12]}"
+        return folders
 
     def _measured(
         self, setting: Setting, first: Path, second: Path, folders: dict[str, Path]
@@ -172,12 +184,6 @@ class Rerankings:
             curves=_curves(logs["pretraining"]),
             seconds=seconds,
         )
-
-
-def _folder(output: Path, part: str, setting: Setting) -> Path:
-    """Of a part; a first stage serves all settings of its seed."""
-    row = "first" if part == "first" else f"{setting.name}-{part}"
-    return output / "".join(c if c.isalnum() else "-" for c in f"{row}-{setting.seed}")
 
 
 def _trained(base: Path, overrides: Sequence[str], folder: Path) -> Path:

@@ -18,7 +18,6 @@ from polyglance.systems.config import (
     FeiConfig,
     InfoNCEConfig,
     PrecomputedConfig,
-    SentenceVectorConfig,
     SingleStreamConfig,
     TasksConfig,
     TokenizerConfig,
@@ -316,7 +315,7 @@ def letters(monkeypatch: pytest.MonkeyPatch) -> FirstLetters:
     return encoder
 
 
-TOLD = STREAM.model_copy(update={"sentence": SentenceVectorConfig(dropout=0.0)})
+TOLD = STREAM.model_copy(update={"sentence": True, "sentence_dropout": 0.0})
 
 
 def test_each_word_is_told_the_whole_text(letters: FirstLetters, tmp_path: Path) -> None:

@@ -10,7 +10,6 @@ from polyglance.errors import ConfigError, ModelError
 from polyglance.systems.builders.text import trained_tokenizer
 from polyglance.systems.builders.words import WordBuilder
 from polyglance.systems.config import (
-    SentenceVectorConfig,
     SingleStreamConfig,
     StreamTextConfig,
     TrunkConfig,
@@ -77,7 +76,7 @@ def build_single_stream(
         visual=visual,
         languages=len(pairs.languages),
         likeness=Likeness(width=trunk.width) if config.likeness else None,
-        sentence=_sentence_vector(config.sentence, trunk.width),
+        sentence=_sentence_vector(config, trunk.width),
     )
     return stream, pairs
 
@@ -163,13 +162,14 @@ def _fill_from(encoder: StreamTextEncoder, start: Path) -> None:
     encoder.load_state_dict(weights, strict=False)
 
 
-def _sentence_vector(config: SentenceVectorConfig | None, width: int) -> SentenceVector | None:
+def _sentence_vector(config: SingleStreamConfig, width: int) -> SentenceVector | None:
     from polyglance.single_stream.sentence_vector import SentenceVector
     from polyglance.text.sentence_encoder import SentenceEncoder
 
-    if config is None:
+    if not config.sentence:
         return None
-    return SentenceVector(encoder=SentenceEncoder.load(), width=width, dropout=config.dropout)
+    encoder = SentenceEncoder.load()
+    return SentenceVector(encoder=encoder, width=width, dropout=config.sentence_dropout)
 
 
 def _tokenizer(

@@ -44,7 +44,6 @@ from polyglance.systems.config.part import (
     Probability,
 )
 from polyglance.systems.config.single_stream import (
-    SentenceVectorConfig,
     SingleStreamConfig,
     TrunkConfig,
     VisualConfig,
@@ -134,7 +133,6 @@ __all__ = [
     "SCANConfig",
     "SRUConfig",
     "SentenceTextConfig",
-    "SentenceVectorConfig",
     "SentenceWordsConfig",
     "SigLIPConfig",
     "SimCLRConfig",

@@ -89,16 +89,6 @@ class VisualConfig(Part):
     scale: NonNegativeFloat | None = None
 
 
-class SentenceVectorConfig(Part):
-    """What the frozen multilingual sentence encoder makes of a whole text.
-
-    Attributes:
-        dropout: probability, on its embedding.
-    """
-
-    dropout: Probability = 0.1
-
-
 class SingleStreamConfig(Part):
     """VL-BERT's transformer over texts and regions; the paper's size.
 
@@ -107,14 +97,17 @@ class SingleStreamConfig(Part):
         visual: regions.
         likeness: tell each place of a text and its picture how alike both are before the
             transformer; ours, for one that starts from nothing.
-        sentence: told to each word; ours, where no pretrained transformer is at hand.
+        sentence: tell each word what the frozen multilingual sentence encoder makes of the whole
+            text; ours, where no pretrained transformer is at hand.
+        sentence_dropout: probability, on that.
         languages: those that get a vector of their own, by their primary subtag.
     """
 
     trunk: TrunkConfig = TrunkConfig()
     visual: VisualConfig = VisualConfig()
     likeness: bool = False
-    sentence: SentenceVectorConfig | None = None
+    sentence: bool = False
+    sentence_dropout: Probability = 0.1
     languages: tuple[str, ...] = ()
 
     @field_validator("languages")
