@@ -86,7 +86,8 @@ def test_the_page_tells_lifts_and_differences(recipes: Any, tmp_path: Path) -> N
         "English: reranking the best 64 lifts the mean R@1 by 20.0 ± 0.0 % (target 15 %, met)"
         in (text)
     )
-    assert "German: pretraining adds +2.0 [+2.0, +2.0]" in text
+    added, nothing_run = "+2.0 [+2.0, +2.0]", "(not run)"
+    assert f"| German | {added} | {added} | {nothing_run} | {nothing_run} |" in text
     assert "Ceiling: i→t 88.0 ± 0.0, t→i 88.0 ± 0.0." in text
     assert "| without TLM | 0 | not run |  | not run |  | 71.9 | 60.9 |" in text.replace(
         "(not run)", ""
@@ -107,9 +108,9 @@ def test_a_page_of_nothing_says_so(recipes: Any, tmp_path: Path) -> None:
 def test_every_setting_is_four_recipes(recipes: Any) -> None:
     _, paper_1, _ = recipes
     found = paper_1.settings(3)
-    assert len({(one.name, one.seed) for one in found}) == len(found) == 18
+    assert len({(one.name, one.seed) for one in found}) == len(found) == 24
     described = [str(paper_1.EXPERIMENT.described(one)) for one in found]
-    assert len({*described}) == 18
+    assert len({*described}) == 24
     assert not [text for text in described if "/flickr8k" in text]
     for one in found:
         parts = paper_1.EXPERIMENT._parts(one)
@@ -117,9 +118,27 @@ def test_every_setting_is_four_recipes(recipes: Any) -> None:
         assert isinstance(check_model(first.model), CLMRConfig)
         model = check_model(alignment.model)
         assert isinstance(model, FeiConfig)
-        assert model.stream.likeness == (one.name != "without likeness")
+        assert model.stream.likeness == ("no likeness" not in one.name)
+        assert model.stream.sentence == ("no sentence" not in one.name)
         objectives = [recipe.model["objective"] for recipe in further]
         assert objectives == ["pretraining", "retrieval"]
         for recipe in (alignment, *further):
             assert recipe.data.languages == first.data.languages
             assert {*recipe.data.languages} == {*paper_1.LANGUAGES}
+
+
+def test_rows_share_the_stages_that_they_have_in_common(recipes: Any) -> None:
+    _, paper_1, _ = recipes
+    folders = {
+        (one.name, one.seed): paper_1.EXPERIMENT._folders(
+            paper_1.EXPERIMENT._parts(one), Path("runs")
+        )
+        for one in paper_1.settings(2)
+    }
+    full, aligned = folders["pretrained", 0], folders["aligned alone", 0]
+    assert full["first"] == aligned["first"] == folders["without pretraining", 0]["first"]
+    assert full["alignment"] == aligned["alignment"] == folders["without TLM", 0]["alignment"]
+    assert full["alignment"] != folders["without pretraining", 0]["alignment"]
+    assert full["alignment"] != folders["pretrained", 1]["alignment"]
+    # What goes on from another model is another one, though its own recipe is the same.
+    assert len({each["tuning"] for each in folders.values()}) == len(folders)
