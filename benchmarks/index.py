@@ -16,7 +16,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import typer
@@ -37,33 +37,44 @@ def main(
     images: Annotated[int, typer.Option(min=BATCH, help="How many of them.")] = 512,
     rounds: Annotated[int, typer.Option(min=1, help="How often both are measured.")] = 3,
 ) -> None:
-    """Print images/s of both, and their ratio, round by round."""
-    source = folder or _photos()
+    """Print images/s of both, and their ratios."""
+    print(measure(folder or photos(), model=model, images=images, rounds=rounds))
+
+
+def measure(
+    folder: Path, *, model: str = "mini", images: int = 512, rounds: int = 3
+) -> dict[str, Any]:
+    """Images/s round by round, and the medians of the rounds' ratios."""
     retriever = Retriever.load(model)
+    rates: dict[str, list[float]] = {"split": [], "batch_a_core": [], "index": []}
     with tempfile.TemporaryDirectory() as scratch:
-        pictures = _linked(source, Path(scratch) / "pictures", images)
+        pictures = _linked(folder, Path(scratch) / "pictures", images)
         batches = _batches(retriever, pictures, images)
         retriever.encode_pixels(batches[0])  # warm up
-        split_ratios, each_ratios = [], []
         for number in range(rounds):
-            split = _rate(images, lambda: [retriever.encode_pixels(batch) for batch in batches])
-            each = _rate(images, lambda: list(in_order(retriever.encode_pixels, batches)))
-            summary = index(pictures, Path(scratch) / f"collection{number}", encoder=retriever)
-            rate = summary.images_per_second
-            split_ratios.append(rate / split)
-            each_ratios.append(rate / each)
-            print(
-                f"images/s: bare forward split over cores {split:.1f}, a batch a core {each:.1f}, "
-                f"index {rate:.1f}; ratios {split_ratios[-1]:.2f}, {each_ratios[-1]:.2f}",
-                flush=True,
+            rates["split"].append(
+                _rate(images, lambda: [retriever.encode_pixels(batch) for batch in batches])
             )
-    print(
-        f"index / bare forward: {statistics.median(split_ratios):.2f} split over cores, "
-        f"{statistics.median(each_ratios):.2f} a batch a core (medians of {rounds} rounds)"
-    )
+            rates["batch_a_core"].append(
+                _rate(images, lambda: list(in_order(retriever.encode_pixels, batches)))
+            )
+            summary = index(pictures, Path(scratch) / f"collection{number}", encoder=retriever)
+            rates["index"].append(summary.images_per_second)
+    ratios = {
+        f"index_by_{way}": statistics.median(
+            indexed / bare for indexed, bare in zip(rates["index"], rates[way], strict=True)
+        )
+        for way in ("split", "batch_a_core")
+    }
+    return {
+        "images": images,
+        **{name: [round(rate, 1) for rate in each] for name, each in rates.items()},
+        **{name: round(ratio, 3) for name, ratio in ratios.items()},
+    }
 
 
-def _photos() -> Path:
+def photos() -> Path:
+    """Where the photos are that nobody has named."""
     named = os.environ.get("POLYGLANCE_FLICKR8K")
     if not named:
         raise SystemExit("name a folder with pictures, or set POLYGLANCE_FLICKR8K")

@@ -1,0 +1,174 @@
+"""The page of what ``speed.py`` measured, ``docs/results/speed.md``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+Found = Mapping[str, Any]
+
+PARTS = ("indexing", "ranking", "first answer", "a million", "five million")
+
+HEAD = """# How fast it is
+
+*Written by `python benchmarks/speed.py` from what it measured, in `speed.json`; not edited by
+hand.*
+
+Each figure that other machines can be held to is a ratio to something plain that ran beside it.
+
+| | measured | goal | |
+|---|---|---|---|
+"""
+
+
+def page(found: Mapping[str, Any]) -> str:
+    """The whole page; parts that were not measured say so."""
+    sections = [
+        _indexing(found.get("indexing")),
+        _ranking(found.get("ranking")),
+        _first_answer(found.get("first answer")),
+        *(_millions(name, found.get(name)) for name in PARTS[3:]),
+    ]
+    return HEAD + "\n".join(_goals(found)) + "\n\n" + "\n\n".join(sections) + "\n"
+
+
+def _goals(found: Mapping[str, Any]) -> list[str]:
+    def of(part: str) -> Found | None:
+        return found[part]["found"] if part in found else None
+
+    indexing, ranking = of("indexing"), of("ranking")
+    first, million = of("first answer"), of("a million")
+    worst = None if million is None else min(million["recall"].values())
+    return [
+        _goal(
+            "indexing, of the bare forward pass of its tower",
+            indexing and f"{100 * indexing['index_by_split']:.0f} %",
+            "≥ 95 %",
+            indexing and indexing["index_by_split"] >= 0.95,
+        ),
+        _goal(
+            "ranking 5,000 × 25,000 both ways, times the bare matrix product",
+            ranking and f"{ranking['ratio']:.2f}, {ranking['peak_mb']} MB",
+            "≤ 1.3, < 1,000 MB",
+            ranking and ranking["ratio"] <= 1.3 and ranking["peak_mb"] < 1000,
+        ),
+        _goal(
+            "first answer over 10,000 pictures, from nothing running",
+            first and f"{first['median_s']:.2f} s",
+            "< 1.5 s",
+            first and first["median_s"] < 1.5,
+        ),
+        _goal(
+            "a million pictures: median search; recall@10 in the worst language",
+            million and f"{million['p50_ms']:.1f} ms; {worst:.3f}",
+            "< 10 ms; ≥ 0.99",
+            million and million["p50_ms"] < 10 and worst is not None and worst >= 0.99,
+        ),
+    ]
+
+
+def _goal(name: str, measured: object, goal: str, met: object) -> str:
+    if not measured:
+        return f"| {name} | not measured | {goal} | |"
+    return f"| {name} | {measured} | {goal} | {'met' if met else 'not met'} |"
+
+
+def _indexing(part: Found | None) -> str:
+    if part is None:
+        return "## Indexing\n\nNot measured."
+    found = part["found"]
+    rows = zip(found["split"], found["batch_a_core"], found["index"], strict=True)
+    return "\n".join(
+        [
+            f"## Indexing\n\n{_where(part)}\n",
+            f"`mini` over {found['images']} photos: scanning, reading, digesting, decoding, "
+            "encoding and writing, against encoding one decoded batch again and again, in the two "
+            "ways that there are: one batch split over the cores, as torch does by itself, and a "
+            "batch a core, as indexing does. In turns.\n",
+            "| round | bare, split, images/s | bare, a batch a core | indexing |",
+            "|---|---|---|---|",
+            *(f"| {number} | {_cells(row)} |" for number, row in enumerate(rows, start=1)),
+            f"\nMedian ratios: {found['index_by_split']:.2f} of the split one, "
+            f"{found['index_by_batch_a_core']:.2f} of a batch a core.",
+        ]
+    )
+
+
+def _ranking(part: Found | None) -> str:
+    if part is None:
+        return "## Ranking\n\nNot measured."
+    found = part["found"]
+    return (
+        f"## Ranking\n\n{_where(part)}\n\n"
+        "5,000 pictures × 25,000 captions of 512 dimensions, clustered as real ones are; all ranks "
+        f"in both directions take {found['ranks_s']:.2f} s, the matrix product alone "
+        f"{found['product_s']:.2f} s: {found['ratio']:.2f} times. The process held "
+        f"{found['peak_mb']} MB at most, Python and torch included; the scores alone would be 500."
+    )
+
+
+def _first_answer(part: Found | None) -> str:
+    if part is None:
+        return "## First answer\n\nNot measured."
+    found = part["found"]
+    return (
+        f"## First answer\n\n{_where(part)}\n\n"
+        f"`polyglance search` in {found['pictures']:,} pictures, a process each time, whose files "
+        f"the system has in memory: {found['median_s']:.2f} s, between {found['fastest_s']:.2f} "
+        f"and {found['slowest_s']:.2f}."
+    )
+
+
+def _millions(name: str, part: Found | None) -> str:
+    title = f"## {name.capitalize()} pictures"
+    if part is None:
+        return f"{title}\n\nNot measured."
+    found = part["found"]
+    exact = (
+        ""
+        if found["exact_ms"] is None
+        else (f"; comparing all of them in memory takes {found['exact_ms']:.0f} ms")
+    )
+    stages = {"built": found, "changed": found["changed"], "refreshed": found["refreshed"]}
+    languages = list(found["recall"])
+    return "\n".join(
+        [
+            f"{title}\n\n{_where(part)}\n",
+            f"{found['rows']:,} embeddings of {found['dimension']} dimensions, resampled from "
+            "those of real photos: each moved by the difference between another photo and the one "
+            f"most like it (median cosine {found['nearest_cosine']:.2f}). {found['queries']} "
+            "captions in all languages, through the model, one after another.\n",
+            f"- A search takes {found['p50_ms']:.1f} ms (95 %: {found['p95_ms']:.1f}), with the "
+            f"encoding of its text {found['whole_p50_ms']:.1f} "
+            f"({found['whole_p95_ms']:.1f}){exact}.",
+            f"- Searching takes {found['searching_mb']} MB beyond the model; the collection "
+            f"{found['disk_mb']:,} MB on the disk.",
+            f"- Writing took {found['writing_s']:.0f} s, tidying and the index "
+            f"{found['indexing_s']:.0f} s.",
+            f"- A hundredth more and another gone: {found['changing_s']:.1f} s, and "
+            f"{found['refreshing_s']:.1f} s to bring the index up to date.\n",
+            "Recall@10 of exact search by language; *changed*: before the index is up to date.\n",
+            f"| | {' | '.join(languages)} | median, ms | 95 %, ms |",
+            "|---" * (len(languages) + 3) + "|",
+            *(
+                f"| {stage} | {_recalls(each, languages)} | {each['p50_ms']:.1f} "
+                f"| {each['p95_ms']:.1f} |"
+                for stage, each in stages.items()
+            ),
+        ]
+    )
+
+
+def _recalls(found: Found, languages: Sequence[str]) -> str:
+    return " | ".join(f"{found['recall'][tag]:.3f}" for tag in languages)
+
+
+def _where(part: Found) -> str:
+    return (
+        f"{part['day']}, {part['cores']} cores of {part['processor']}, load average "
+        f"{part['load']} before."
+    )
+
+
+def _cells(values: Sequence[float]) -> str:
+    return " | ".join(f"{value:.1f}" for value in values)
