@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -14,9 +13,10 @@ from polyglance.data.text import normalise_text
 from polyglance.features import Features
 from polyglance.heads import ProjectionHead
 from polyglance.text.base import TextEncoder
-from polyglance.text.kept_rows import KeptRows
+from polyglance.text.kept_vectors import KeptVectors
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
 
@@ -60,7 +60,7 @@ class SentenceTextEncoder(TextEncoder):
         self.register_buffer("place", torch.empty(0), persistent=False)  # where the encoder is
         self.encoder = encoder
         self.head = head
-        self._kept = KeptRows["NDArray[np.float32]"](kept_texts)
+        self._kept = KeptVectors(kept_texts, encoder.dimension)
 
     def prepare(
         self,
@@ -68,9 +68,8 @@ class SentenceTextEncoder(TextEncoder):
         languages: Sequence[str],  # noqa: ARG002
     ) -> dict[str, Tensor]:
         """``embeddings`` float32 (texts, encoder's dimension); the encoder needs no language."""
-        rows = self._kept.get([normalise_text(text) for text in texts], self._embed)
-        empty = np.empty((0, self.encoder.dimension), np.float32)
-        return {"embeddings": torch.from_numpy(np.stack(rows) if rows else empty)}
+        rows = self._kept.get([normalise_text(text) for text in texts], self.encoder.embed)
+        return {"embeddings": torch.from_numpy(rows)}
 
     def forward(self, inputs: dict[str, Tensor]) -> Features:
         """(texts, encoder's dimension) → Features; moved to where the weights are."""
@@ -80,10 +79,6 @@ class SentenceTextEncoder(TextEncoder):
     def parts(self) -> dict[str, nn.Module]:
         """``head`` alone, where there is one: the encoder never learns."""
         return {} if self.head is None else {"head": self.head}
-
-    def _embed(self, texts: list[str]) -> Iterable[NDArray[np.float32]]:
-        rows = self.encoder.embed(texts)
-        return (row.copy() for row in rows)  # not views that hold their whole batch
 
 
 class ResidualHead(nn.Module):

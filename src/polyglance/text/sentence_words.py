@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from polyglance.text.kept_rows import KeptRows
+from polyglance.text.kept_vectors import KeptVectors
 from polyglance.text.segment import MARKS
 from polyglance.text.sentence import Embedder
 from polyglance.text.words import WordEmbedding
@@ -39,7 +39,7 @@ class SentenceWords(WordEmbedding):
         super().__init__()
         self.dimension = encoder.dimension
         self.encoder = encoder
-        self._kept = KeptRows["NDArray[np.float32]"](kept_words)
+        self._kept = KeptVectors(kept_words, encoder.dimension)
 
     def prepare(
         self,
@@ -47,8 +47,7 @@ class SentenceWords(WordEmbedding):
         languages: Sequence[str],  # noqa: ARG002
     ) -> dict[str, Tensor]:
         """``vectors`` float32 (words, encoder's dimension)."""
-        rows = self._kept.get(words, self._embed)
-        return {"vectors": torch.from_numpy(np.stack(rows))}
+        return {"vectors": torch.from_numpy(self._kept.get(words, self._embed))}
 
     def forward(self, inputs: dict[str, Tensor]) -> Tensor:
         """(words, dimension), as they are."""
@@ -57,8 +56,8 @@ class SentenceWords(WordEmbedding):
     def save(self, folder: Path) -> None:
         """Nothing: the encoder is named by the checkpoint's configuration."""
 
-    def _embed(self, words: list[str]) -> Iterable[NDArray[np.float32]]:
+    def _embed(self, words: list[str]) -> NDArray[np.float32]:
         rows = np.zeros((len(words), self.dimension), np.float32)
         plain = [number for number, word in enumerate(words) if word not in MARKS]
         rows[plain] = self.encoder.embed([words[number] for number in plain])
-        return (row.copy() for row in rows)  # not views that hold their whole batch
+        return rows
