@@ -98,7 +98,7 @@ def test_what_a_hidden_word_is_found_from(tokenizer: PairTokenizer) -> None:
     second = pairs.segments[0] == 1
     assert pairs.positions[0, second].tolist() == list(range(int(second.sum())))
     numbers = {tokenizer.language("en"), tokenizer.language("de")}
-    assert {*pairs.languages[0].tolist()} == numbers
+    assert {*pairs.languages[pairs.mask].tolist()} == numbers
     hidden, targets = mask_words(
         pairs,
         mask_id=tokenizer.tokenizer.mask_id,

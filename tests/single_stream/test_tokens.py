@@ -7,7 +7,7 @@ import torch
 from tests.single_stream.tiny_stream import LANGUAGES, TEXTS, TOKENIZER
 
 from polyglance.errors import ModelError
-from polyglance.single_stream.tokens import PairTokenizer, Tokens
+from polyglance.single_stream.tokens import EVEN, PairTokenizer, Tokens
 from polyglance.text.tokenizer import Tokenizer
 
 START, END = TOKENIZER.tokenizer.around
@@ -63,15 +63,29 @@ def test_words_are_numbered_over_their_pieces() -> None:
 
 
 def test_scripts_without_spaces_go_by_character() -> None:
-    words = TOKENIZER.single([TEXTS[2]], ["zh"]).words[0].tolist()[1:-1]
+    words = without_padding(TOKENIZER.single([TEXTS[2]], ["zh"])).words[0].tolist()[1:-1]
     assert words == sorted(words)
     assert len(set(words)) > 4  # one piece may reach over two characters, but not over all
 
 
+def without_padding(tokens: Tokens) -> Tokens:
+    (length,) = tokens.mask.sum(1).tolist()  # of a single text
+    return Tokens(**{name: tensor[:, :length] for name, tensor in tokens.tensors().items()})
+
+
+def test_padded_lengths_are_few() -> None:
+    for words in range(12):
+        tokens = TOKENIZER.single(["dog " * words, "dog"], ["en", "en"])
+        longest = int(tokens.mask.sum(1).max())
+        assert tokens.ids.shape[1] % EVEN == 0
+        assert longest <= tokens.ids.shape[1] < longest + EVEN
+
+
 def test_a_pair_is_two_texts_behind_one_another() -> None:
     x, y = TEXTS[0], "Ein Hund"
-    one, other = TOKENIZER.single([x], ["en"]), TOKENIZER.single([y], ["de"])
-    pair = TOKENIZER.pair([x], [y], ["en"], ["de"])
+    one = without_padding(TOKENIZER.single([x], ["en"]))
+    other = without_padding(TOKENIZER.single([y], ["de"]))
+    pair = without_padding(TOKENIZER.pair([x], [y], ["en"], ["de"]))
     length = other.ids.shape[1] - 1
     assert torch.equal(pair.ids, torch.cat([one.ids, other.ids[:, 1:]], 1))
     assert pair.positions[0].tolist() == [*one.positions[0].tolist(), *range(length)]

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from polyglance.precision import at_least_float32
+from polyglance.pretraining.chosen import chosen_rows
 
 TOLERANCE = 0.1  # how far from 1 the probabilities of a usable label may sum
 
@@ -46,6 +47,8 @@ class MaskedRegionClassification(nn.Module):
         """
         probabilities = at_least_float32(probabilities)
         usable = chosen & ((probabilities.sum(-1) - 1).abs() < TOLERANCE)  # (n, regions)
-        logits = at_least_float32(self.head(states[usable]))  # (usable, classes)
-        total = functional.kl_div(logits.log_softmax(-1), probabilities[usable], reduction="sum")
+        rows, chosen = chosen_rows(usable)  # (rows,) each
+        logits = at_least_float32(self.head(states.flatten(0, 1)[rows]))  # (rows, classes)
+        wanted = probabilities.flatten(0, 1)[rows] * chosen[:, None]  # no divergence from zeros
+        total = functional.kl_div(logits.log_softmax(-1), wanted, reduction="sum")
         return total / usable.sum().clamp(min=1)

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from polyglance.precision import at_least_float32
+from polyglance.pretraining.chosen import chosen_rows
 from polyglance.pretraining.masking import IGNORED
 from polyglance.single_stream.word_table import WordTable
 
@@ -47,7 +48,8 @@ class WordPrediction(nn.Module):
         Returns:
             A scalar; 0 where no token is to be predicted.
         """
-        chosen = targets != IGNORED  # (n, length)
-        logits = self(states[chosen], words)  # (chosen, vocabulary)
-        total = functional.cross_entropy(logits, targets[chosen], reduction="sum")
+        rows, chosen = chosen_rows(targets != IGNORED)  # (rows,) each
+        logits = self(states.flatten(0, 1)[rows], words)  # (rows, vocabulary)
+        wanted = targets.flatten()[rows].masked_fill(~chosen, IGNORED)  # (rows,)
+        total = functional.cross_entropy(logits, wanted, ignore_index=IGNORED, reduction="sum")
         return total / chosen.sum().clamp(min=1)

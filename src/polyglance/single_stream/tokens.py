@@ -13,6 +13,9 @@ from torch import Tensor
 from polyglance.data.language import primary_language
 from polyglance.text.tokenizer import FILE_NAME, Pieces, Tokenizer
 
+EVEN = 4
+"""Padded lengths are multiples of it. A processor's kernels are made for each shape that turns up,
+at the cost of milliseconds and of memory; this way few do."""
 AROUND = -1  # the word of the tokens around a text, which are no part of any
 UNKNOWN_LANGUAGE = 0
 
@@ -152,7 +155,7 @@ class PairTokenizer:
 
     def _padded(self, rows: list[_Row]) -> Tokens:
         lengths = [len(row.ids) for row in rows]
-        longest = max(lengths, default=0)
+        longest = even(max(lengths, default=0))
 
         def padded(name: str, value: int) -> Tensor:
             some = [getattr(row, name) for row in rows]
@@ -167,6 +170,11 @@ class PairTokenizer:
             words=padded("words", AROUND),
             mask=torch.arange(longest) < torch.tensor(lengths, dtype=torch.int64)[:, None],
         )
+
+
+def even(length: int) -> int:
+    """The next multiple of :data:`EVEN`."""
+    return -(-length // EVEN) * EVEN
 
 
 class _Row(NamedTuple):

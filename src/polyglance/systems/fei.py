@@ -46,7 +46,7 @@ from polyglance.precision import full_precision
 from polyglance.pretraining.tasks import PretrainingTasks
 from polyglance.single_stream.likeness import text_mean
 from polyglance.single_stream.stream import SingleStream
-from polyglance.single_stream.tokens import PairTokenizer, Tokens
+from polyglance.single_stream.tokens import PairTokenizer, Tokens, even
 from polyglance.single_stream.visual_embedding import EmbeddedRegions
 from polyglance.systems.base import System
 from polyglance.systems.fingerprint import Tower, features_fingerprint
@@ -175,7 +175,7 @@ class Fei(System):
             score = partial(computed_twice, self._score_block)
             at_once = min(at_once, self.chunk_size)
         scores = [
-            score(images, texts, pairs[rows], int(lengths[rows[-1]]))
+            score(images, texts, pairs[rows], even(int(lengths[rows[-1]])))
             for rows in torch.split(order, at_once)
         ]
         return torch.cat(scores)[order.argsort()]
