@@ -24,7 +24,7 @@ from polyglance.data.decode import (
     MAX_PIXELS,
     PictureFacts,
     open_picture,
-    picture_size_and_date,
+    picture_facts,
 )
 from polyglance.errors import PictureError
 
@@ -87,7 +87,7 @@ def test_all_eight_orientations_give_the_same_pixels(orientation: int, kind: str
     found = pixels_of(data)
     assert found.shape == (HEIGHT, WIDTH, 3)
     assert np.abs(found - scene()).max() <= (3 if kind == "JPEG" else 0)
-    assert picture_size_and_date(data)[:2] == (WIDTH, HEIGHT)
+    assert picture_facts(data)[:2] == (WIDTH, HEIGHT)
 
 
 @pytest.mark.parametrize("orientation", [0, 9, 65535])
@@ -103,7 +103,7 @@ def test_a_broken_exif_block_does_not_cost_the_picture() -> None:
         Image.fromarray(scene()), "JPEG", exif=b"Exif\0\0II*\0\xff\xff\xff\x7f", quality=95
     )
     assert pixels_of(data).shape == (HEIGHT, WIDTH, 3)
-    assert picture_size_and_date(data) == PictureFacts(WIDTH, HEIGHT, None)
+    assert picture_facts(data) == PictureFacts(WIDTH, HEIGHT, None, None)
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "TIFF"])
@@ -218,8 +218,8 @@ def test_a_pixel_bomb_is_refused_without_a_warning(side: int) -> None:
             PictureError, match=f"{side} × {side} pixels, more than the limit of 128,000,000"
         ):
             open_picture(png_header(side, side), target_size=224)
-        facts = picture_size_and_date(png_header(side, side))
-    assert facts == PictureFacts(side, side, None)
+        facts = picture_facts(png_header(side, side))
+    assert facts == PictureFacts(side, side, None, None)
 
 
 def test_large_but_allowed_pictures_do_not_warn() -> None:
@@ -280,7 +280,7 @@ def test_what_is_no_picture_says_so(tmp_path: Path) -> None:
     for name, (data, reason) in cases.items():
         path = tmp_path / name
         path.write_bytes(data)
-        for read in (open_picture, picture_size_and_date):
+        for read in (open_picture, picture_facts):
             with pytest.raises(PictureError) as caught:
                 read(path)
             assert str(caught.value).startswith(f"{path}: ")
@@ -347,7 +347,7 @@ def test_random_damage_is_a_picture_error_or_a_picture() -> None:
             damaged = sound.copy()
             places = rng.integers(0, len(damaged), 6)
             damaged[places] = rng.integers(0, 255, 6)
-            for read in (lambda data: open_picture(data, max_pixels=10**6), picture_size_and_date):
+            for read in (lambda data: open_picture(data, max_pixels=10**6), picture_facts):
                 with suppress(PictureError):  # and nothing else
                     read(damaged.tobytes())
 
@@ -406,14 +406,14 @@ def test_the_date_is_when_the_picture_was_taken(
     exif[0x010F] = "a camera"
     exif.get_ifd(0x8769).update(tags)
     data = encoded(Image.fromarray(scene()), kind, exif=exif)
-    assert picture_size_and_date(data) == PictureFacts(WIDTH, HEIGHT, date)
+    assert picture_facts(data) == PictureFacts(WIDTH, HEIGHT, date, None)
 
 
 def test_the_date_of_the_file_serves_where_no_other_is_given() -> None:
     exif = Image.Exif()
     exif[0x0132] = "2022:02:02 02:02:02"
     data = encoded(Image.fromarray(scene()), "JPEG", exif=exif)
-    assert picture_size_and_date(data).date == "2022-02-02T02:02:02"
+    assert picture_facts(data).date == "2022-02-02T02:02:02"
 
 
 def test_suffixes_are_lower_case_and_start_with_a_full_stop() -> None:

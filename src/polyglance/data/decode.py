@@ -17,6 +17,7 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from polyglance.data.outside.convert import convert
 from polyglance.data.outside.formats import format_of
+from polyglance.data.place import Place, place_of
 from polyglance.errors import PictureError
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ _REDUCED = 2  # a JPEG that is decoded at a fraction may be so much larger: 200-
 # Only formats that hold photos and that Pillow decodes by itself: EPS, say, would run Ghostscript.
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "DIB", "TIFF", "PPM", "AVIF")
 _HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
-_ORIENTATION, _DATE_TIME, _EXIF_IFD = 0x0112, 0x0132, 0x8769
+_ORIENTATION, _DATE_TIME, _EXIF_IFD, _GPS_IFD = 0x0112, 0x0132, 0x8769, 0x8825
 _DATES_AND_OFFSETS = ((0x9003, 0x9011), (0x9004, 0x9012))  # taken, digitised
 
 
@@ -47,11 +48,13 @@ class PictureFacts(NamedTuple):
         width: in pixels, after the orientation is applied.
         height: in pixels, after the orientation is applied.
         date: when it was taken, ISO 8601 with the offset where that is known; else ``None``.
+        place: where it was taken, if the camera knew.
     """
 
     width: int
     height: int
     date: str | None
+    place: Place | None
 
 
 def open_picture(
@@ -92,8 +95,8 @@ def open_picture(
         return picture
 
 
-def picture_size_and_date(source: PictureSource) -> PictureFacts:
-    """Read size and date from the header, without decoding the pixels.
+def picture_facts(source: PictureSource) -> PictureFacts:
+    """Read size, date and place from the header, without decoding the pixels.
 
     Args:
         source: as for `open_picture`.
@@ -107,7 +110,7 @@ def picture_size_and_date(source: PictureSource) -> PictureFacts:
         width, height = image.size
         if exif.get(_ORIENTATION) in (5, 6, 7, 8) and image.format != "TIFF":
             width, height = height, width
-        return PictureFacts(width, height, _date(exif))
+        return PictureFacts(width, height, _date(exif), place_of(_directory(exif, _GPS_IFD)))
 
 
 @contextmanager
@@ -265,11 +268,17 @@ def _exif(image: Image) -> PillowImage.Exif:
         return PillowImage.Exif()
 
 
-def _date(exif: PillowImage.Exif) -> str | None:
+def _directory(exif: PillowImage.Exif, number: int) -> dict[int, Any]:
+    """A directory within the block; empty where there is none that can be read."""
     try:
-        details: dict[int, Any] = exif.get_ifd(_EXIF_IFD)
+        directory: dict[int, Any] = exif.get_ifd(number)
     except Exception:
-        details = {}
+        return {}
+    return directory
+
+
+def _date(exif: PillowImage.Exif) -> str | None:
+    details = _directory(exif, _EXIF_IFD)
     for date, offset in _DATES_AND_OFFSETS:
         if found := _iso_date(details.get(date), details.get(offset)):
             return found

@@ -196,7 +196,7 @@ def _look_at_files(
     splits: Mapping[str, Sequence[Record]], advance: Callable[[int], None]
 ) -> tuple[list[tuple[Place, Path]], list[tuple[Place, str]], list[tuple[Place, str]]]:
     """The files that are there, those that are not, and the pictures that cannot be opened."""
-    from polyglance.data.decode import picture_size_and_date
+    from polyglance.data.decode import picture_facts
 
     files: list[tuple[Place, Path]] = []
     missing: list[tuple[Place, str]] = []
@@ -211,7 +211,7 @@ def _look_at_files(
             files.append((place, path))
             if record.image is not None:
                 try:
-                    picture_size_and_date(path)
+                    picture_facts(path)
                 except PictureError as error:
                     unreadable.append((place, str(error)))
         advance(1)

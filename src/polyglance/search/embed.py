@@ -138,7 +138,7 @@ def _read(
     file: Found, root: Path, preprocessing: Preprocessing, is_familiar: Callable[[str], bool]
 ) -> Decoded | Familiar | Unreadable:
     """Read a file once: digest its bytes and, unless they are familiar, decode them."""
-    from polyglance.data.decode import decodable, open_picture, picture_size_and_date
+    from polyglance.data.decode import decodable, open_picture, picture_facts
 
     try:
         with (root / file.path).open("rb") as handle:
@@ -155,7 +155,7 @@ def _read(
         return Familiar(file, content)
     try:
         data = decodable(data)
-        facts = picture_size_and_date(data)
+        facts = picture_facts(data)
         picture = open_picture(data, target_size=preprocessing.decode_size)
         pixels = preprocessing(picture)
     except PictureError as error:

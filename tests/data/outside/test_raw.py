@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from polyglance.data.decode import PictureFacts, open_picture, picture_size_and_date
+from polyglance.data.decode import PictureFacts, open_picture, picture_facts
 from polyglance.data.outside import convert
 from polyglance.data.outside.child import Refused
 from polyglance.data.outside.formats import RAW, SVG, format_of
@@ -30,7 +30,7 @@ def test_the_preview_is_the_picture(tmp_path: Path) -> None:
     photo = open_picture(path)
     assert photo.size == (60, 40)
     assert np.abs(np.asarray(photo).astype(int) - PALETTE["red"]).max() <= 3
-    assert picture_size_and_date(path) == PictureFacts(60, 40, "2024-05-31T18:30:00")
+    assert picture_facts(path) == PictureFacts(60, 40, "2024-05-31T18:30:00", None)
 
 
 @pytest.mark.parametrize("orientation", [1, 3, 6, 8])
@@ -48,7 +48,7 @@ def test_it_is_upright(orientation: int) -> None:
 
 
 def test_a_photo_that_has_no_date_gets_none() -> None:
-    assert picture_size_and_date(dng(RED)).date is None
+    assert picture_facts(dng(RED)).date is None
 
 
 def test_without_a_preview_it_is_developed() -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from polyglance.data.decode import PictureFacts, open_picture, picture_size_and_date
+from polyglance.data.decode import PictureFacts, open_picture, picture_facts
 from polyglance.data.outside import convert
 from polyglance.data.outside.child import Refused
 from polyglance.data.outside.svg import check, decoded, draw
@@ -40,7 +40,7 @@ def test_a_drawing_is_a_picture_on_white(tmp_path: Path) -> None:
     assert (drawn.mode, drawn.size) == ("RGB", (1024, 683))
     assert drawn.getpixel((100, 300)) == (220, 30, 30)
     assert drawn.getpixel((900, 300)) == (255, 255, 255)
-    assert picture_size_and_date(path) == PictureFacts(1024, 683, None)
+    assert picture_facts(path) == PictureFacts(1024, 683, None, None)
 
 
 @pytest.mark.parametrize(
@@ -190,6 +190,6 @@ def test_indexing_skips_what_it_must_and_goes_on(
 
 def test_without_the_extra_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(convert, "find_spec", lambda name: None)
-    for read in (open_picture, picture_size_and_date):
+    for read in (open_picture, picture_facts):
         with pytest.raises(PictureError, match=r"a drawing \(SVG\); install.*polyglance\[svg\]"):
             read(svg(""))
