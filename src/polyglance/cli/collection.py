@@ -133,7 +133,7 @@ def export(
         ),
     ] = False,
 ) -> None:
-    """Write path, captions, size, date and hash of every picture and video, as a manifest."""
+    """Write path, captions, size, date, place and hash of every file, as a manifest."""
     from polyglance.search.collection import Collection
     from polyglance.search.export import export as write
 
@@ -241,6 +241,7 @@ def _print_inventory(opened: Collection, inventory: Inventory) -> None:
         "root": described.root,
         "folders": _folders(inventory),
         "dates": _dates(inventory),
+        "places": _places(opened, inventory),
         "model": f"{described.model} ({described.fingerprint[:12]})",
         "dimension": str(described.dimension),
         "rows": f"{inventory.rows:,}",
@@ -263,6 +264,12 @@ def _dates(inventory: Inventory) -> str:
     if inventory.first is None or inventory.last is None:
         return "no picture says when it was taken"
     return f"{inventory.first:%Y-%m-%d} to {inventory.last:%Y-%m-%d}"
+
+
+def _places(opened: Collection, inventory: Inventory) -> str:
+    if not opened.info.places:
+        return "not noted; 'polyglance index --places' does"
+    return f"known of {inventory.located:,}" if inventory.located else "no picture says where"
 
 
 def _index(state: IndexState) -> str:

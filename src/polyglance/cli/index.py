@@ -40,6 +40,15 @@ def index(
     retry: Annotated[
         bool, typer.Option("--retry", help="Try unreadable files again, changed or not.")
     ] = False,
+    places: Annotated[
+        bool | None,
+        typer.Option(
+            "--places/--no-places",
+            help="Note where pictures were taken, or forget it. Without either: as the collection "
+            "remembers, at first noting.",
+            show_default=False,
+        ),
+    ] = None,
     watch: Annotated[
         bool,
         typer.Option("--watch", help="Stay, and keep up with the folder's changes until Ctrl-C."),
@@ -67,6 +76,7 @@ def index(
             batch_size=batch_size,
             workers=workers,
             retry=retry,
+            places=places,
             waiting=waiting,
             show_progress=True,
         )
@@ -138,6 +148,8 @@ def _print_summary(summary: Summary) -> None:
         f"{summary.removed} removed, {len(summary.skipped)} skipped; "
         f"{summary.pictures} pictures in the collection"
     )
+    if summary.located:
+        typer.echo(f"{summary.located} places found of pictures from before")
     if summary.encoded:
         typer.echo(
             f"{summary.encoded} pictures encoded in {summary.seconds:.1f} s "

@@ -30,6 +30,14 @@ Until = Annotated[
         rich_help_panel=PANEL,
     ),
 ]
+Near = Annotated[
+    str | None,
+    typer.Option(
+        metavar="LAT,LON,RADIUS",
+        help="Taken there by EXIF, as in 50.0875,14.4213,5km or -33.8568,151.2153,800m.",
+        rich_help_panel=PANEL,
+    ),
+]
 MinSize = Annotated[
     str | None,
     typer.Option(metavar="PIXELS", help="Of the shorter side.", rich_help_panel=PANEL),

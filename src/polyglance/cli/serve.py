@@ -34,6 +34,12 @@ def serve(
             "--without-token", help="Listen beyond this machine though nobody shows a token."
         ),
     ] = False,
+    places: Annotated[
+        bool,
+        typer.Option(
+            "--places", help="Tell, to everyone who may ask, where pictures were taken, by EXIF."
+        ),
+    ] = False,
 ) -> None:
     """Open a collection in the browser: search in any language, and "more like this".
 
@@ -44,4 +50,4 @@ def serve(
     from polyglance.serve.run import run
 
     token = token_to_show(token_file, host=host, without=without_token)  # before models are loaded
-    run(open_searcher(collection, model), host=host, port=port, token=token)
+    run(open_searcher(collection, model), host=host, port=port, token=token, places=places)

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from polyglance.errors import CollectionError
 from polyglance.search.lance import REBUILD, connect, reading
-from polyglance.search.migration import add_moments, add_words
+from polyglance.search.migration import add_moments, add_places, add_words
 from polyglance.search.schema import (
     INFO_FILE,
     PICTURES,
@@ -32,7 +32,7 @@ from polyglance.search.schema import (
 if TYPE_CHECKING:
     import pyarrow as pa
 
-FORMAT = 3
+FORMAT = 4
 IDS_PER_FILTER = 1000
 FIRST_OF_A_FILE = "id = file"  # a picture, or the first row of a video
 
@@ -40,6 +40,7 @@ FIRST_OF_A_FILE = "id = file"  # a picture, or the first row of a video
 MIGRATIONS: Mapping[int, Callable[[Path, dict[str, Any]], dict[str, Any]]] = {
     1: add_moments,
     2: add_words,
+    3: add_places,
 }
 
 
@@ -53,6 +54,7 @@ class CollectionInfo(BaseModel):
         dimension: of the embeddings.
         root: absolute path that the pictures' paths are relative to.
         created: when.
+        places: whether it notes where pictures were taken.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -63,6 +65,7 @@ class CollectionInfo(BaseModel):
     dimension: int
     root: str
     created: datetime
+    places: bool = True
 
 
 class Known(NamedTuple):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from polyglance.data.place import Place
 from polyglance.data.video import Sampling
 from polyglance.errors import PictureError
 from polyglance.search.digest import digest
@@ -41,6 +42,7 @@ class Embedded(NamedTuple):
     width: int
     height: int
     taken: datetime | None
+    place: Place | None
     embeddings: NDArray[np.float32]
     moments: tuple[float, ...] | None = None
 
@@ -53,6 +55,7 @@ class Decoded(NamedTuple):
     width: int
     height: int
     taken: datetime | None
+    place: Place | None
     pixels: NDArray[np.uint8]
 
 
@@ -131,7 +134,7 @@ def embed_video(
     except PictureError as error:
         return Unreadable(file, str(error), for_good=True)
     rows = np.concatenate(embeddings)  # (frames, dimension)
-    return Embedded(file, content, *size, None, rows, tuple(moments))
+    return Embedded(file, content, *size, None, None, rows, tuple(moments))
 
 
 def _read(
@@ -160,7 +163,8 @@ def _read(
         pixels = preprocessing(picture)
     except PictureError as error:
         return Unreadable(file, str(error), for_good=True)
-    return Decoded(file, content, facts.width, facts.height, _local_time(facts.date), pixels)
+    taken = _local_time(facts.date)
+    return Decoded(file, content, facts.width, facts.height, taken, facts.place, pixels)
 
 
 def _local_time(date: str | None) -> datetime | None:

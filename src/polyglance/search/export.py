@@ -15,7 +15,7 @@ from polyglance.data.files import replaced_when_complete
 from polyglance.data.manifest_row import FieldError, record_from_row
 from polyglance.errors import CollectionError
 from polyglance.search.collection import FIRST_OF_A_FILE, Collection
-from polyglance.search.schema import stored_path
+from polyglance.search.schema import PLACE_COLUMNS, stored_path
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -26,7 +26,7 @@ Row = dict[str, Any]
 Write = Callable[[list[Row], "NDArray[np.float32] | None"], None]
 
 COLUMNS = ["id", "path", "path_bytes", "captions", "size", "taken", "content", "width", "height"]
-COLUMNS += ["moment"]
+COLUMNS += ["moment", *PLACE_COLUMNS]
 SUFFIXES = (".jsonl", ".parquet")
 
 
@@ -51,7 +51,7 @@ def export(collection: Collection, output: Path, *, embeddings: bool = False) ->
 
     A line (``.jsonl``) or row (``.parquet``) has the keys of a manifest, with ``image`` or
     ``video`` where the file lies below the folder of ``output``, and ``path`` (absolute), ``size``
-    in bytes, ``date``, ``hash``, ``width`` and ``height`` in any case.
+    in bytes, ``date``, ``hash``, ``width``, ``height``, ``latitude`` and ``longitude`` in any case.
 
     With embeddings a video has a line for each frame, with its ``moment``; in Parquet they are the
     column ``embedding``, and beside JSON Lines a file ``.npy`` of float32, (lines, dimension), has
@@ -120,6 +120,7 @@ def _row(collection: Collection, stored: Row, folder: Path) -> Row:
     row["path"] = str(collection.absolute(stored["path"]))
     row["size"], row["date"], row["hash"] = stored["size"], stored["taken"], stored["content"]
     row["width"], row["height"] = stored["width"], stored["height"]
+    row |= {name: stored[name] for name in PLACE_COLUMNS}
     return row if moment is None else row | {"moment": moment}
 
 
@@ -199,6 +200,7 @@ def _schema(dimension: int | None) -> pa.Schema:
     types = {"id": text, "image": text, "video": text}
     types |= {"captions": pa.map_(text, pa.list_(text)), "path": text, "size": pa.int64()}
     types |= {"date": pa.timestamp("s"), "hash": text, "width": pa.int32(), "height": pa.int32()}
+    types |= dict.fromkeys(PLACE_COLUMNS, pa.float64())
     if dimension is not None:
         types |= {"moment": pa.float64(), "embedding": pa.list_(pa.float32(), dimension)}
     return pa.schema(list(types.items()))

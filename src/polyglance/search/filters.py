@@ -1,4 +1,4 @@
-"""Which pictures of a collection are searched at all: by place, date, size, shape, kind, caption.
+"""Which pictures of a collection are searched: by folder, date, place, size, shape, kind, caption.
 
 A user's values become literals of LanceDB's expressions, escaped here and nowhere else; no text of
 a user's is ever read as SQL.
@@ -19,6 +19,7 @@ from polyglance.data.decode import IMAGE_SUFFIXES
 from polyglance.data.text import normalise_text
 from polyglance.data.video import VIDEO_SUFFIXES
 from polyglance.errors import QueryError
+from polyglance.search.near import Near
 
 Orientation = Literal["landscape", "portrait", "square"]
 
@@ -57,6 +58,7 @@ class Filters:
         since: first day of the EXIF date, in the camera's local time. Without a date a picture
             passes neither this nor ``until``.
         until: last day, included.
+        near: a circle on Earth that it was taken in, by EXIF; without a place it does not pass.
         min_size: of the shorter side, in pixels.
         orientation: ``landscape``, ``portrait`` or, where both sides are equal, ``square``.
         kind: ``picture``, ``video`` or the ending of a file name, such as ``png``; endings of one
@@ -67,6 +69,7 @@ class Filters:
     folder: str | None = None
     since: date | None = None
     until: date | None = None
+    near: Near | None = None
     min_size: int | None = None
     orientation: Orientation | None = None
     kind: str | None = None
@@ -79,6 +82,7 @@ class Filters:
         folder: str | None = None,
         since: str | None = None,
         until: str | None = None,
+        near: str | None = None,
         min_size: int | str | None = None,
         orientation: str | None = None,
         kind: str | None = None,
@@ -90,6 +94,7 @@ class Filters:
             folder: as above; a slash at the end and ``./`` before it change nothing.
             since: ``2024``, ``2024-06`` or ``2024-06-30``.
             until: likewise; a year or month counts to its end.
+            near: ``50.0875,14.4213,5km``: latitude, longitude and radius, in ``km`` or ``m``.
             min_size: in pixels, from 1.
             orientation: as above.
             kind: as above.
@@ -105,6 +110,7 @@ class Filters:
             folder=_folder(folder),
             since=first,
             until=last,
+            near=_near(near),
             min_size=_size(min_size),
             orientation=_orientation(orientation),
             kind=_kind(kind),
@@ -129,6 +135,8 @@ class Filters:
             parts.append(f"taken >= {_moment(self.since, '00:00:00')}")
         if self.until is not None:
             parts.append(f"taken <= {_moment(self.until, '23:59:59')}")
+        if self.near is not None:
+            parts.append(self.near.condition)
         if self.min_size is not None:
             parts.append(f"(width >= {self.min_size:d} AND height >= {self.min_size:d})")
         if self.orientation is not None:
@@ -145,6 +153,7 @@ class Filters:
             "folder": "in {}",
             "since": "since {}",
             "until": "until {}",
+            "near": "taken near {}",
             "min_size": "both sides of {} pixels or more",
             "orientation": "{}",
             "kind": "of the kind {}",
@@ -184,6 +193,10 @@ def _day(name: str, text: str | None, *, end: bool) -> date | None:
             name=name,
             text=text,
         ) from None
+
+
+def _near(text: str | None) -> Near | None:
+    return Near.read(text) if text and text.strip() else None
 
 
 def _size(value: int | str | None) -> int | None:

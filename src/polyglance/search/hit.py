@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from polyglance.data.place import Place
 from polyglance.search.schema import Captions
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ class Hit:
         content: hex digest of the file.
         captions: language tag → captions, where the pictures came from a manifest.
         moment: of the best frame, in seconds from the video's start; ``None`` for a picture.
+        place: where it was taken, as EXIF says; ``None`` also where that is not told.
         found_by: its ranks by vectors and by words, where both were asked.
         relevance: how the score stands beside what is found for words that match nothing, 0 to 1,
             see :mod:`polyglance.search.relevance`; ``None`` where that is not known.
@@ -43,6 +45,7 @@ class Hit:
     content: str
     captions: Captions = field(default_factory=dict)
     moment: float | None = None
+    place: Place | None = None
     found_by: FoundBy | None = None
     relevance: float | None = None
 

@@ -18,9 +18,10 @@ from polyglance.search.calibration import keep_calibration
 from polyglance.search.embed import Embedded, Familiar, Unreadable, embed_files
 from polyglance.search.encoder import Encoder
 from polyglance.search.parallel import batched, in_order
+from polyglance.search.places import fill_in_places
 from polyglance.search.plan import Plan, make_plan
 from polyglance.search.scan import Found, Scan, scan
-from polyglance.search.schema import Skipped, Stored, picture_id, readable
+from polyglance.search.schema import Skipped, Stored, picture_id, readable, stored_place
 from polyglance.search.writer import Writer, open_for_writing
 
 Outcomes = list[Embedded | Familiar | Unreadable]
@@ -44,6 +45,7 @@ class Summary:
         encoded: pictures, and frames of videos, that went through the model.
         seconds: from the first file read to the last row written.
         pictures: in the collection now.
+        located: pictures from before whose place was found now.
     """
 
     indexed: int = 0
@@ -54,6 +56,7 @@ class Summary:
     encoded: int = 0
     seconds: float = 0.0
     pictures: int = 0
+    located: int = 0
 
     @property
     def images_per_second(self) -> float:
@@ -69,6 +72,7 @@ def index(
     batch_size: int = 16,
     workers: int | None = None,
     retry: bool = False,
+    places: bool | None = None,
     waiting: AbstractSet[str] = frozenset(),
     show_progress: bool = False,
 ) -> Summary:
@@ -84,6 +88,8 @@ def index(
         batch_size: pictures encoded at once.
         workers: threads that read, decode and encode a batch each; by default as many as cores.
         retry: try again what could not be read before, though it has not changed.
+        places: whether the collection notes where pictures were taken, from now on; without it
+            those that it has noted are forgotten. By default what it remembers, at first yes.
         waiting: paths, relative to the folder, of files that are still being written: they are
             left as they are, and come with another run.
         show_progress: on stderr.
@@ -98,10 +104,12 @@ def index(
     folder = Path(collection)
     found = scan(source, exclude=folder)
     with open_for_writing(folder, model=encoder, root=found.root) as writer:
+        writer.keep_places(places)
         run = _Run(writer, encoder, found, waiting=waiting, retry=retry)
         with track("pictures", len(run.plan.todo), show=show_progress) as advance:
             run.encode(batch_size=batch_size, workers=workers, advance=advance)
         run.forget_vanished()
+        run.summary.located = fill_in_places(writer, show_progress=show_progress)
         writer.tidy()
         keep_calibration(
             writer.collection,
@@ -198,7 +206,7 @@ class _Run:
     def _take(self, outcomes: Outcomes) -> None:
         for each in outcomes:
             if isinstance(each, Embedded):
-                self.rows += _stored(each)
+                self.rows += _stored(each, places=self.writer.collection.info.places)
                 self.summary.indexed += 1
                 self.summary.encoded += len(each.embeddings)
             elif isinstance(each, Familiar):
@@ -255,7 +263,7 @@ class _Run:
             self.summary.indexed += 1
 
 
-def _stored(each: Embedded) -> list[Stored]:
+def _stored(each: Embedded, *, places: bool) -> list[Stored]:
     """The rows of a file: one of a picture, of a video as many as it has frames."""
     return [
         Stored(
@@ -270,6 +278,8 @@ def _stored(each: Embedded) -> list[Stored]:
             embedding=embedding,
             moment=each.moments[frame] if each.moments else None,
             frame=frame,
+            place=each.place if places else None,
+            located=places,
         )
         for frame, embedding in enumerate(each.embeddings)
     ]
@@ -289,6 +299,8 @@ def _copy(each: Familiar, originals: Sequence[dict[str, Any]]) -> list[Stored]:
             embedding=np.asarray(original["embedding"], dtype=np.float32),
             moment=original["moment"],
             frame=frame,
+            place=stored_place(original),
+            located=original["located"],
         )
         for frame, original in enumerate(originals)
     ]

@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from polyglance.search.collection import FILE_COLUMNS, FIRST_OF_A_FILE, Collection, file_of
+from polyglance.search.lance import reading
 from polyglance.search.vector_index import EXACT_UP_TO, rows_beside_index, rows_of_index
 
 HERE = "."
@@ -41,6 +42,7 @@ class Inventory:
             root itself, and files that lie elsewhere stand under their own folder.
         first: EXIF date of the oldest picture, in its camera's local time, if any has one.
         last: of the newest.
+        located: pictures that say where they were taken.
         index: how queries are answered.
         size: of everything in the collection's folder, in bytes.
     """
@@ -52,6 +54,7 @@ class Inventory:
     folders: dict[str, int]
     first: datetime | None
     last: datetime | None
+    located: int
     index: IndexState
     size: int
 
@@ -81,6 +84,7 @@ def take_inventory(collection: Collection) -> Inventory:
         folders=dict(sorted(folders.items(), key=lambda item: (-item[1], item[0]))),
         first=first,
         last=last,
+        located=_located(collection),
         index=index_state(collection),
         size=_size(collection.folder),
     )
@@ -98,6 +102,11 @@ def index_state(collection: Collection) -> IndexState:
     built_on = rows_of_index(collection.pictures)
     approximate = built_on is not None and len(collection) > EXACT_UP_TO
     return IndexState(approximate, built_on, rows_beside_index(collection.pictures) or 0)
+
+
+def _located(collection: Collection) -> int:
+    with reading(collection.folder):
+        return int(collection.pictures.count_rows(f"{FIRST_OF_A_FILE} AND latitude IS NOT NULL"))
 
 
 def _size(folder: Path) -> int:

@@ -71,6 +71,29 @@ def add_words(folder: Path, content: dict[str, Any]) -> dict[str, Any]:
         return _with_format(folder, content, 3)
 
 
+def add_places(folder: Path, content: dict[str, Any]) -> dict[str, Any]:
+    """From format 3 to 4: the columns of places, empty: ``polyglance index`` fills them.
+
+    No embedding is computed again, and the indices stay. Interrupted, it begins anew.
+
+    Args:
+        folder: of the collection.
+        content: of its ``collection.json``.
+
+    Returns:
+        The new content, which has been written.
+
+    Raises:
+        CollectionError: another process is writing, or the folder cannot be written to.
+    """
+    with only_writer(folder, CollectionError), writing(folder):
+        table = connect(folder).open_table(PICTURES)
+        if "located" not in table.schema.names:
+            unknown = "CAST(NULL AS DOUBLE)"
+            table.add_columns({"latitude": unknown, "longitude": unknown, "located": "false"})
+        return _with_format(folder, content, 4)
+
+
 def _with_format(folder: Path, content: dict[str, Any], number: int) -> dict[str, Any]:
     """Write the description last: what is interrupted before has the older format still."""
     content = {**content, "format": number}

@@ -10,6 +10,7 @@ import numpy as np
 
 from polyglance.search.collection import FIRST_OF_A_FILE
 from polyglance.search.lance import reading
+from polyglance.search.schema import PLACE_COLUMNS
 from polyglance.search.vector_index import EXACT_UP_TO, PARTITIONS_PROBED, REFINE_FACTOR
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 # Looking for a newer version on disk takes a millisecond; no need to do it for every query.
 SECONDS_BETWEEN_LOOKS = 1.0
 COLUMNS = ["id", "path", "path_bytes", "content", "width", "height", "taken", "captions"]
-COLUMNS += ["file", "moment"]
+COLUMNS += ["file", "moment", *PLACE_COLUMNS]
 # So many filters of late are remembered with what passes them.
 FILTERS_KEPT = 32
 # Where the frames of few videos fill the best rows, so many times more are looked at.

@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from polyglance.data.place import Place
 from polyglance.search.caption_words import words_of_captions
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 INFO_FILE = "collection.json"
 PICTURES = "pictures"
 SKIPPED = "skipped"
+PLACE_COLUMNS = ("latitude", "longitude")
 
 Captions = Mapping[str, Sequence[str]]
 
@@ -41,6 +43,8 @@ class Stored:
         embedding: (dimension,) float32, of unit length.
         moment: of a frame of a video, in seconds from its start; ``None`` for a picture.
         frame: number of the frame among the video's rows; 0 for a picture.
+        place: where it was taken, as EXIF says.
+        located: whether the file was asked for that.
     """
 
     path: str
@@ -54,6 +58,8 @@ class Stored:
     embedding: NDArray[np.float32]
     moment: float | None = None
     frame: int = 0
+    place: Place | None = None
+    located: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +100,7 @@ def pictures_schema(dimension: int) -> pa.Schema:
     """Columns of the table ``pictures``; ``path_bytes`` only where ``path`` is not UTF-8.
 
     ``words`` are those of the captions, once a file: in a picture's row, or a video's first.
+    ``located`` tells a picture without a place from one whose file was never asked for it.
     """
     import pyarrow as pa
 
@@ -113,8 +120,19 @@ def pictures_schema(dimension: int) -> pa.Schema:
             pa.field("file", pa.string(), nullable=False),
             pa.field("moment", pa.float64()),
             pa.field("words", pa.string()),
+            *_place_fields(),
         ]
     )
+
+
+def _place_fields() -> list[pa.Field]:
+    import pyarrow as pa
+
+    return [
+        pa.field("latitude", pa.float64()),
+        pa.field("longitude", pa.float64()),
+        pa.field("located", pa.bool_(), nullable=False),
+    ]
 
 
 def skipped_schema() -> pa.Schema:
@@ -153,8 +171,27 @@ def pictures_table(rows: Sequence[Stored], dimension: int) -> pa.Table:
         "file": [picture_id(row.path) for row in rows],
         "moment": [row.moment for row in rows],
         "words": [words_of_captions(row.captions) if row.frame == 0 else None for row in rows],
+        **_place_columns([row.place for row in rows]),
+        "located": [row.located for row in rows],
     }
     return pa.table(columns, schema=pictures_schema(dimension))
+
+
+def places_table(places: Mapping[str, Place | None]) -> pa.Table:
+    """Ids and places as Arrow, of files that were asked where they were taken."""
+    import pyarrow as pa
+
+    schema = pa.schema([pa.field("id", pa.string(), nullable=False), *_place_fields()])
+    columns = {"id": list(places), **_place_columns(places.values())}
+    return pa.table({**columns, "located": [True] * len(places)}, schema=schema)
+
+
+def _place_columns(places: Iterable[Place | None]) -> dict[str, list[float | None]]:
+    pairs = [(None, None) if place is None else place for place in places]
+    return {
+        "latitude": [latitude for latitude, _ in pairs],
+        "longitude": [longitude for _, longitude in pairs],
+    }
 
 
 def skipped_table(rows: Sequence[Skipped]) -> pa.Table:
@@ -169,6 +206,13 @@ def skipped_table(rows: Sequence[Skipped]) -> pa.Table:
         "reason": [row.reason for row in rows],
     }
     return pa.table(columns, schema=skipped_schema())
+
+
+def stored_place(row: Mapping[str, Any]) -> Place | None:
+    """The place of a row that has ``PLACE_COLUMNS``."""
+    if row["latitude"] is None or row["longitude"] is None:
+        return None
+    return Place(row["latitude"], row["longitude"])
 
 
 def stored_path(path: str, path_bytes: bytes | None) -> str:

@@ -24,7 +24,7 @@ from polyglance.search.lance import reading
 from polyglance.search.nearest import Neighbour, Neighbours
 from polyglance.search.query import Query, language_warning
 from polyglance.search.relevance import check_relevance
-from polyglance.search.schema import stored_path
+from polyglance.search.schema import stored_path, stored_place
 from polyglance.search.terms import NOT_GIVEN, Term
 from polyglance.search.text_index import has_captions
 
@@ -49,6 +49,7 @@ class Searcher:
     Args:
         collection: open for reading.
         encoder: the model that filled it.
+        tells_places: whether hits say where they were taken, and may be asked for by that.
         on_batch: told how many texts of questions are encoded at once, each time.
 
     Raises:
@@ -61,12 +62,14 @@ class Searcher:
         collection: Collection,
         encoder: Encoder,
         *,
+        tells_places: bool = True,
         on_batch: Callable[[int], object] = lambda _texts: None,
     ) -> None:
         encoder.require_embeddings()
         collection.check_model(name=encoder.name, fingerprint=encoder.fingerprint)
         self.collection = collection
         self.encoder = encoder
+        self.tells_places = tells_places
         self.neighbours = Neighbours(collection)
         self._encoding = threading.Lock()
         self._texts = TextBatcher(
@@ -119,8 +122,8 @@ class Searcher:
         Raises:
             QueryError: a number is out of range; ``hybrid`` is asked for with a query whose words
                 cannot be looked for, or of a collection without captions; ``min_relevance`` is
-                above 0 where relevance is not known; or a picture that the query names is not in
-                the collection.
+                above 0 where relevance is not known; places are not told, and the filters ask for
+                one; or a picture that the query names is not in the collection.
             PictureError: the query's picture cannot be read.
         """
         _check_page(top, offset)
@@ -154,7 +157,7 @@ class Searcher:
 
     def matching(self, filters: Filters = EVERYTHING) -> int:
         """How many pictures and videos of the collection pass the filters."""
-        return self.neighbours.matching(filters.expression())
+        return self.neighbours.matching(self._where(filters))
 
     def similar(
         self, picture_id: str, *, top: int = 10, offset: int = 0, filters: Filters = EVERYTHING
@@ -205,7 +208,7 @@ class Searcher:
 
     def sample(self, count: int, *, filters: Filters = EVERYTHING) -> list[Hit]:
         """Up to ``count`` pictures from all over the collection, always the same ones."""
-        rows = self.neighbours.sample(count, where=filters.expression())
+        rows = self.neighbours.sample(count, where=self._where(filters))
         return [self._hit(Neighbour(row, 1.0)) for row in rows]
 
     def language_warning(self, language: str) -> str | None:
@@ -274,14 +277,19 @@ class Searcher:
             embedding: NDArray[np.float32] = self.encoder.encode_pixels(pixels)[0]
         return embedding
 
+    def _where(self, filters: Filters) -> str | None:
+        if filters.near is not None and not self.tells_places:
+            raise QueryError("places are not told here: ask without near")
+        return filters.expression()
+
     def _hits(self, vector: NDArray[np.float32], top: int, filters: Filters) -> list[Hit]:
-        found = self.neighbours.nearest(vector, top=top, where=filters.expression())
+        found = self.neighbours.nearest(vector, top=top, where=self._where(filters))
         return [self._hit(each) for each in found]
 
     def _hybrid_hits(
         self, words: str, vector: NDArray[np.float32], top: int, filters: Filters
     ) -> list[Hit]:
-        where = filters.expression()
+        where = self._where(filters)
         rankings = rank_both_ways(self.neighbours, vector, words, where=where)
         page = fused_best(self.collection, vector, rankings, top=top)
         return [self._hit(neighbour, found_by) for neighbour, found_by in page]
@@ -299,6 +307,7 @@ class Searcher:
             content=row["content"],
             captions=json.loads(row["captions"]) if row["captions"] else {},
             moment=row["moment"],
+            place=stored_place(row) if self.tells_places else None,
             found_by=found_by,
         )
 

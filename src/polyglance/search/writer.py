@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from polyglance.data.files import replaced_when_complete
 from polyglance.data.locking import LOCK_FILE, only_writer
+from polyglance.data.place import Place
 from polyglance.errors import CollectionError
 from polyglance.search.collection import (
     FORMAT,
@@ -29,6 +30,7 @@ from polyglance.search.schema import (
     picture_id,
     pictures_schema,
     pictures_table,
+    places_table,
     skipped_schema,
     skipped_table,
 )
@@ -87,6 +89,38 @@ class Writer:
             with writing(self.collection.folder):
                 self.collection.skipped.delete(condition)
             self._committed()
+
+    def locate(self, places: Mapping[str, Place | None]) -> None:
+        """Note where pictures were taken, by id; ``None`` where their files do not tell."""
+        if not places:
+            return
+        with writing(self.collection.folder):
+            merge = self.collection.pictures.merge_insert("id").when_matched_update_all()
+            merge.execute(places_table(places))
+        self._committed()
+
+    def keep_places(self, wanted: bool | None) -> None:
+        """Say whether places are noted; where they are not, forget those that are there.
+
+        Nothing of them stays on the disk: older states of the table go too, also under a reader
+        that is at it.
+
+        Args:
+            wanted: ``None`` for what the collection remembers.
+        """
+        folder, info = self.collection.folder, self.collection.info
+        if wanted is not None and wanted != info.places:
+            self.collection.info = info.model_copy(update={"places": wanted})
+            _describe(folder, self.collection.info)
+        if self.collection.info.places:
+            return
+        with writing(folder):
+            table = self.collection.pictures
+            if table.count_rows("located"):
+                unknown = "CAST(NULL AS DOUBLE)"
+                values = {"latitude": unknown, "longitude": unknown, "located": "false"}
+                table.update(where="located", values_sql=values)
+                table.optimize(cleanup_older_than=timedelta(0))
 
     def tidy(self) -> None:
         """Compact the tables and bring their indices up to date."""
@@ -177,6 +211,10 @@ def _create(folder: Path, *, model: Model, root: Path) -> None:
         root=str(root),
         created=datetime.now(UTC).replace(microsecond=0),
     )
+    _describe(folder, info)
+
+
+def _describe(folder: Path, info: CollectionInfo) -> None:
     with writing(folder), replaced_when_complete(folder / INFO_FILE) as temporary:
         temporary.write_text(info.model_dump_json(indent=2) + "\n", "utf-8")
 

@@ -17,7 +17,9 @@ from ipaddress import ip_address
 from pathlib import Path
 
 from polyglance.errors import PolyglanceError
-from polyglance.serve.asgi import App, Header, Receive, Scope, Send, refuse
+from polyglance.serve.asgi import App, Header, Receive, Scope, Send
+from polyglance.serve.interface import N_
+from polyglance.serve.refusal import refuse
 
 VARIABLE = "POLYGLANCE_TOKEN"
 FEWEST_CHARACTERS, MOST_CHARACTERS = 16, 1024
@@ -90,8 +92,10 @@ class Access:
         if scope["type"] != "http" or scope["path"] in OPEN or self._is_known(scope["headers"]):
             await self.app(scope, receive, send)
         else:
-            reason = "show the token of this server: as a bearer, or as the password of any user"
-            await refuse(send, 401, reason, CHALLENGES)
+            reason = N_(
+                "show the token of this server: as a bearer, or as the password of any user"
+            )
+            await refuse(scope, send, 401, PolyglanceError(reason), CHALLENGES)
 
     def _is_known(self, headers: Sequence[Header]) -> bool:
         shown = [value for name, value in headers if name == b"authorization"]

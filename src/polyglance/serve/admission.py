@@ -11,7 +11,10 @@ import math
 import time
 from collections.abc import Callable
 
-from polyglance.serve.asgi import App, Message, Receive, Scope, Send, refuse
+from polyglance.errors import PolyglanceError
+from polyglance.serve.asgi import App, Message, Receive, Scope, Send
+from polyglance.serve.interface import N_
+from polyglance.serve.refusal import refuse
 
 # Threads that answer. Who sends something, perhaps slowly, never takes the turns of those who ask.
 READING_AT_ONCE, SENDING_AT_ONCE = 24, 8
@@ -23,6 +26,8 @@ LONGEST_RETRY = 60
 SHARE_OF_THE_LATEST = 0.1
 # Answered whatever else goes on, in no time.
 AT_ONCE = ("/health", "/ready", "/metrics", "/static/")
+FULL = N_("too many ask at once; try again in {seconds} s")
+LATE = N_("the answer takes too long; try again in {seconds} s")
 
 
 class Turns:
@@ -118,7 +123,7 @@ class Admission:
             return
         turns = self.reading if scope["method"] in {"GET", "HEAD"} else self.sending
         if turns.full or not await turns.take(within=self.seconds_of_waiting):
-            await _later(send, turns, "too many ask at once")
+            await _later(scope, send, turns, FULL)
             return
         exchange = _Exchange(receive, send)
         task = self._start(turns, scope, exchange)
@@ -126,7 +131,7 @@ class Admission:
             left = exchange.heard + self.seconds_of_answering - time.monotonic()
             if left <= 0 and not exchange.begun:
                 exchange.closed = True
-                await _later(send, turns, "the answer takes too long")
+                await _later(scope, send, turns, LATE)
                 return
             await asyncio.wait({task}, timeout=None if exchange.begun else left)
         await task
@@ -174,7 +179,7 @@ class _Exchange:
             await self._send(message)
 
 
-async def _later(send: Send, turns: Turns, reason: str) -> None:
+async def _later(scope: Scope, send: Send, turns: Turns, reason: str) -> None:
     seconds = turns.retry_after
     headers = [(b"retry-after", str(seconds).encode())]
-    await refuse(send, 503, f"{reason}; try again in {seconds} s", headers)
+    await refuse(scope, send, 503, PolyglanceError(reason, seconds=seconds), headers)

@@ -14,6 +14,7 @@ PICTURE: dict[str, JsonValue] = {
     "width": 4032,
     "height": 3024,
     "taken": "2024-06-30T18:30:00",
+    "place": None,
     "moment": None,
     "vector_rank": None,
     "text_rank": None,
@@ -57,11 +58,19 @@ class Problem(BaseModel):
     detail: str
 
 
+class Position(BaseModel):
+    """Where a picture was taken, in degrees, above zero in the north and in the east."""
+
+    latitude: float
+    longitude: float
+
+
 class Picture(BaseModel):
     """A hit. ``path`` is relative to the collection's root; ``score`` is its cosine with the query.
 
     ``relevance``, 0 to 1, is how the score stands beside what is found for words that match
     nothing; ``null`` where that is not known.
+    ``place`` is where it was taken, by EXIF; ``null`` also where the server tells no places.
     ``moment`` is that of a video's best frame, in seconds from its start, ``null`` of a picture.
     Of a hybrid search, ``vector_rank`` and ``text_rank`` are the file's ranks by vectors and by the
     words of captions, ``null`` where it is in one of them alone.
@@ -76,6 +85,7 @@ class Picture(BaseModel):
     width: int
     height: int
     taken: datetime | None
+    place: Position | None
     moment: float | None
     vector_rank: int | None
     text_rank: int | None

@@ -24,6 +24,7 @@ from polyglance.serve.answers import (
     Guessed,
     Picture,
     Place,
+    Position,
     Problem,
 )
 from polyglance.serve.composed import HYBRID, Question
@@ -226,6 +227,14 @@ def _guessed(guess: Guess | None) -> Guessed | None:
     return Guessed(language=guess.language, probability=probability, used=guess.is_certain)
 
 
+def _position(hit: Hit) -> Position | None:
+    """To a tenth of a metre."""
+    if hit.place is None:
+        return None
+    latitude, longitude = (round(angle, 6) for angle in hit.place)
+    return Position(latitude=latitude, longitude=longitude)
+
+
 def _picture(hit: Hit) -> Picture:
     return Picture(
         id=hit.id,
@@ -235,6 +244,7 @@ def _picture(hit: Hit) -> Picture:
         width=hit.width,
         height=hit.height,
         taken=hit.taken,
+        place=_position(hit),
         moment=hit.moment,
         vector_rank=None if hit.found_by is None else hit.found_by.vector,
         text_rank=None if hit.found_by is None else hit.found_by.text,

@@ -25,10 +25,10 @@ from polyglance.serve.admission import (
     Turns,
 )
 from polyglance.serve.api import make_api
-from polyglance.serve.asgi import WITHIN
 from polyglance.serve.metrics import Measured, Metrics
 from polyglance.serve.pages import STATIC, make_pages
 from polyglance.serve.protection import Protection
+from polyglance.serve.refusal import WITHIN, is_for_the_page, told
 from polyglance.serve.thumbnails import Thumbnails
 from polyglance.serve.upkeep import UNREADABLE, make_upkeep
 from polyglance.serve.uploads import Uploads
@@ -46,6 +46,7 @@ def create_app(
     *,
     local_only: bool = True,
     token: Token | None = None,
+    places: bool = False,
     title: str = "Polyglance",
 ) -> FastAPI:
     """Build the application.
@@ -55,13 +56,14 @@ def create_app(
         encoder: the model that filled it; it stays loaded.
         local_only: answer only to the names of the loopback interface.
         token: answer only to those who show it.
+        places: tell where pictures were taken, and find them by that.
         title: of the API's description.
 
     Raises:
         CollectionError: another model filled the collection.
     """
     metrics = Metrics(encoder.languages)
-    searcher = Searcher(collection, encoder, on_batch=metrics.batch.observe)
+    searcher = Searcher(collection, encoder, tells_places=places, on_batch=metrics.batch.observe)
     app = FastAPI(
         title=title,
         version=__version__,
@@ -144,7 +146,10 @@ async def _as_json(_request: Request, error: Exception) -> Response:
     return JSONResponse({"detail": str(error)}, status_code=400)
 
 
-async def _as_unreadable(_request: Request, error: Exception) -> Response:
+async def _as_unreadable(request: Request, error: Exception) -> Response:
     """What is wrong is told to who runs the server; it has paths of this machine in it."""
     logging.getLogger(__name__).error("%s", error)
+    if is_for_the_page(request):
+        content, headers = told(request, PolyglanceError(UNREADABLE))
+        return Response(content, status_code=503, headers=headers)
     return JSONResponse({"detail": UNREADABLE}, status_code=503, headers=WITHIN)

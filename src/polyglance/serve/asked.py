@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal, cast, get_args
 from urllib.parse import urlencode
 
+from polyglance.data.place import Place
+from polyglance.search.near import Near
 from polyglance.search.notation import Written, read_picture, read_text, write
 from polyglance.search.query import Query
 from polyglance.search.terms import Term
@@ -16,6 +18,7 @@ from polyglance.serve.uploads import Uploads
 Kind = Literal["text", "like", "upload"]
 KINDS = get_args(Kind)
 YES = "true"
+AROUND = 1000.0  # metres
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,6 +163,12 @@ class Asked:
     def unfiltered(self) -> Asked:
         """The same of all pictures."""
         return self._anew(typed={})
+
+    def near(self, place: Place) -> Asked:
+        """The same of pictures that were taken about there."""
+        latitude, longitude = place
+        circle = Near(round(latitude, 6), round(longitude, 6), AROUND)
+        return self._anew(typed={**self.typed, "near": str(circle)})
 
     def without_words(self) -> Asked:
         """The parts alone."""

@@ -15,6 +15,7 @@ from polyglance.serve.filtering import (
     FOLDER,
     KIND,
     MIN_SIZE,
+    NEAR,
     ORIENTATION,
     SINCE,
     UNTIL,
@@ -56,6 +57,7 @@ class Passing(BaseModel):
     folder: Annotated[str | None, Field(description=FOLDER)] = None
     since: Annotated[str | None, Field(description=SINCE)] = None
     until: Annotated[str | None, Field(description=UNTIL)] = None
+    near: Annotated[str | None, Field(description=NEAR)] = None
     min_size: Annotated[int | None, Field(description=MIN_SIZE)] = None
     orientation: Annotated[Orientation | None, Field(description=ORIENTATION)] = None
     kind: Annotated[str | None, Field(description=KIND)] = None

@@ -135,6 +135,7 @@ def make_pages(searcher: Searcher, uploads: Uploads, count: Callable[[Query], ob
             languages=_choices(searcher, view.asked.language),
             pictures=searcher.collection.files(),
             captions=searcher.has_captions,
+            places=searcher.tells_places,
         )
 
     @pages.get("/")

@@ -8,7 +8,12 @@ from collections.abc import Mapping
 from contextlib import suppress
 from urllib.parse import urlsplit
 
-from polyglance.serve.asgi import App, Message, Receive, Scope, Send, refuse
+from polyglance.errors import PolyglanceError
+from polyglance.serve.asgi import App, Message, Receive, Scope, Send
+from polyglance.serve.interface import N_
+from polyglance.serve.refusal import refuse
+
+Problem = tuple[int, PolyglanceError]  # status and reason
 
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 MAX_BODY_BYTES = 40 << 20
@@ -63,22 +68,23 @@ class Protection:
             name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]
         }
         if problem := self._problem(scope, headers):
-            await refuse(send, *problem, _SECURITY)
+            await refuse(scope, send, *problem, _SECURITY)
             return
         body = _Body(receive, limit=self.max_body, seconds=self.seconds_for_a_body)
         answer = _Answer(send, body)
         with suppress(_CutOffError):
             await self.app(scope, body.receive, answer.send)
         if body.problem and not answer.begun:
-            await refuse(send, *body.problem, _SECURITY)
+            await refuse(scope, send, *body.problem, _SECURITY)
 
-    def _problem(self, scope: Scope, headers: Mapping[str, str]) -> tuple[int, str] | None:
+    def _problem(self, scope: Scope, headers: Mapping[str, str]) -> Problem | None:
         host = headers.get("host", "")
         if self.local_only and _host_name(host) not in LOOPBACK_HOSTS:
-            return 421, "this server answers only under the name 127.0.0.1 or localhost"
+            reason = N_("this server answers only under the name 127.0.0.1 or localhost")
+            return 421, PolyglanceError(reason)
         origin = headers.get("origin")
         if scope["method"] not in {"GET", "HEAD"} and origin and not origin.endswith(f"//{host}"):
-            return 403, "requests from other sites are not answered"
+            return 403, PolyglanceError(N_("requests from other sites are not answered"))
         length = headers.get("content-length", "0")
         if not length.isdecimal() or int(length) > self.max_body:
             return _too_large(self.max_body)
@@ -102,7 +108,7 @@ class _Body:
         self._came = 0
         self._more = True
         self._due = time.monotonic() + seconds
-        self.problem: tuple[int, str] | None = None
+        self.problem: Problem | None = None
 
     async def receive(self) -> Message:
         if not self._more:  # what is waited for is that the client leaves
@@ -111,7 +117,7 @@ class _Body:
             async with asyncio.timeout(max(0.0, self._due - time.monotonic())):
                 message = await self._receive()
         except TimeoutError:
-            self.problem = 408, "the upload comes too slowly"
+            self.problem = 408, PolyglanceError(N_("the upload comes too slowly"))
             raise _CutOffError from None
         came = len(message.get("body", b""))
         self._more = message.get("more_body", False)
@@ -151,5 +157,5 @@ def _host_name(host: str) -> str:
         return ""
 
 
-def _too_large(limit: int) -> tuple[int, str]:
-    return 413, f"the upload is larger than {limit >> 20} MB"
+def _too_large(limit: int) -> Problem:
+    return 413, PolyglanceError(N_("the upload is larger than {most} MB"), most=limit >> 20)

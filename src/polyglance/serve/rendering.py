@@ -37,6 +37,7 @@ def _templates(tag: str) -> Jinja2Templates:
     return Jinja2Templates(env=environment(interface(tag)))
 
 
+@cache
 def environment(ui: Interface) -> Environment:
     """Templates whose words, numbers and dates are those of an interface."""
     made: Any = Environment(

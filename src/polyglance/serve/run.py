@@ -19,7 +19,9 @@ MOST_CONNECTIONS = 512
 SECONDS_TO_FINISH = 60  # longer than any answer may take
 
 
-def run(searcher: Searcher, *, host: str, port: int, token: Token | None) -> None:
+def run(
+    searcher: Searcher, *, host: str, port: int, token: Token | None, places: bool = False
+) -> None:
     """Serve until Ctrl-C.
 
     Args:
@@ -27,6 +29,7 @@ def run(searcher: Searcher, *, host: str, port: int, token: Token | None) -> Non
         host: address to listen on.
         port: likewise; 0 takes a free one.
         token: that everyone has to show.
+        places: whether they are told where pictures were taken.
 
     Raises:
         PolyglanceError: the address cannot be listened on.
@@ -36,7 +39,9 @@ def run(searcher: Searcher, *, host: str, port: int, token: Token | None) -> Non
     from polyglance.serve.app import create_app
 
     local_only = host in LOOPBACK_HOSTS
-    app = create_app(searcher.collection, searcher.encoder, local_only=local_only, token=token)
+    app = create_app(
+        searcher.collection, searcher.encoder, local_only=local_only, token=token, places=places
+    )
     app.state.searcher.warm_up()
     with _listen(host, port) as listener:
         shown = f"[{host}]" if ":" in host else host

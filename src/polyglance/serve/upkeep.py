@@ -9,9 +9,10 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from polyglance.errors import CollectionError
 from polyglance.search.searcher import Searcher
+from polyglance.serve.interface import N_
 from polyglance.serve.metrics import Metrics
 
-UNREADABLE = "the collection cannot be read at present"  # not where on this machine it lies
+UNREADABLE = N_("the collection cannot be read at present")  # not where on this machine it lies
 
 
 def make_upkeep(searcher: Searcher, metrics: Metrics) -> APIRouter:
