@@ -16,7 +16,7 @@ from polyglance.search.collection import Collection
 from polyglance.serve.access import Token
 from polyglance.serve.admission import Admission, Turns
 from polyglance.serve.app import create_app
-from polyglance.serve.asgi import Message, Receive, Scope, Send
+from polyglance.serve.asgi import App, Message, Receive, Scope, Send
 from polyglance.serve.protection import Protection
 from support.colours import ColourEncoder
 
@@ -98,53 +98,50 @@ def test_what_is_too_large(headers: dict[str, str], told: str) -> None:
     assert (answer.status_code, answer.text) == (413, "the upload is larger than 1 MB\n")
 
 
-def test_what_comes_too_slowly() -> None:
+async def answered(app: App, receive: Receive) -> tuple[int, str]:
+    """Status and sentence of what htmx gets."""
     sent: list[Message] = []
 
     async def send(message: Message) -> None:
         sent.append(message)
 
-    async def receive() -> Message:
-        await asyncio.sleep(1)
-        raise AssertionError
-
     headers = {**HTMX, "host": "127.0.0.1"}
-    scope: dict[str, Any] = {
+    scope: Scope = {
         "type": "http",
         "method": "POST",
         "path": "/",
         "query_string": b"",
         "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
     }
-    asyncio.run(
-        Protection(reads_all, local_only=True, seconds_for_a_body=0.01)(scope, receive, send)
-    )
-    assert sent[0]["status"] == 408
-    assert sentence(sent[1]["body"].decode()) == "was Sie schicken, kommt zu langsam an"
+    await app(scope, receive, send)
+    return sent[0]["status"], sentence(sent[1]["body"].decode())
 
 
-@pytest.mark.parametrize(
-    ("most_waiting", "waiting", "told"),
-    [
-        (0, 0.0, "zu viele fragen gleichzeitig; versuchen Sie es in 1 s noch einmal"),
-        (9, 9.0, "die Antwort dauert zu lange; versuchen Sie es in 1 s noch einmal"),
-    ],
-)
-def test_too_many_and_too_late(most_waiting: int, waiting: float, told: str) -> None:
-    def turns() -> Turns:
-        return Turns(at_once=1 if most_waiting else 0, most_waiting=most_waiting)
+async def nothing() -> Message:
+    await asyncio.sleep(1)
+    raise AssertionError
 
-    admitted = Admission(
-        never_answers,
-        reading=turns(),
-        sending=turns(),
-        seconds_of_waiting=waiting,
-        seconds_of_answering=0.01,
-    )
-    client = TestClient(admitted, base_url=ADDRESS)
-    page = client.get("/", headers=HTMX)
-    assert (page.status_code, sentence(page.text)) == (503, told)
-    assert page.headers["retry-after"] == "1"
+
+def test_what_comes_too_slowly() -> None:
+    protected = Protection(reads_all, local_only=True, seconds_for_a_body=0.01)
+    told = asyncio.run(answered(protected, nothing))
+    assert told == (408, "was Sie schicken, kommt zu langsam an")
+
+
+def test_too_many_and_too_late() -> None:
+    async def two() -> list[tuple[int, str]]:
+        admitted = Admission(
+            never_answers,
+            reading=Turns(at_once=1, most_waiting=0),
+            sending=Turns(at_once=1, most_waiting=0),
+            seconds_of_answering=0.05,
+        )
+        return await asyncio.gather(*(answered(admitted, nothing) for _ in range(2)))
+
+    assert asyncio.run(two()) == [
+        (503, "die Antwort dauert zu lange; versuchen Sie es in 1 s noch einmal"),
+        (503, "zu viele fragen gleichzeitig; versuchen Sie es in 1 s noch einmal"),
+    ]
 
 
 def test_a_collection_that_cannot_be_read(
