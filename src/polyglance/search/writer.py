@@ -118,9 +118,12 @@ class Writer:
             table = self.collection.pictures
             if table.count_rows("located"):
                 unknown = "CAST(NULL AS DOUBLE)"
-                values = {"latitude": unknown, "longitude": unknown, "located": "false"}
-                table.update(where="located", values_sql=values)
+                # Of every row: a file of the table goes only where no row in it stays.
+                table.update(
+                    values_sql={"latitude": unknown, "longitude": unknown, "located": "false"}
+                )
                 table.optimize(cleanup_older_than=timedelta(0))
+                self._committed()
 
     def tidy(self) -> None:
         """Compact the tables and bring their indices up to date."""
