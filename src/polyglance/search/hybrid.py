@@ -48,7 +48,7 @@ class Rankings(NamedTuple):
 def rank_both_ways(
     neighbours: Neighbours, vector: NDArray[np.float32], words: str, *, where: str | None = None
 ) -> Rankings:
-    """Ask a collection by a vector and by words.
+    """Ask a collection by a vector and by words, among them none that most captions have.
 
     Args:
         neighbours: of the collection.
@@ -62,7 +62,8 @@ def rank_both_ways(
     collection = neighbours.collection
     nearest = neighbours.nearest(vector, top=DEPTH, where=where)
     with reading(collection.folder):
-        files = files_by_words(collection.pictures, words, top=DEPTH, where=where)
+        telling = neighbours.common_words.without(words, collection.pictures)
+        files = files_by_words(collection.pictures, telling, top=DEPTH, where=where)
         if not files and not has_captions(collection.pictures):
             raise QueryError(
                 "no picture of this collection has a caption that words could be looked for in: "

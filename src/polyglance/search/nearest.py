@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from polyglance.search.collection import FIRST_OF_A_FILE
+from polyglance.search.common_words import CommonWords
 from polyglance.search.lance import reading
 from polyglance.search.schema import PLACE_COLUMNS
 from polyglance.search.vector_index import EXACT_UP_TO, PARTITIONS_PROBED, REFINE_FACTOR
@@ -56,11 +57,15 @@ class Neighbours:
     Args:
         collection: open for reading.
         exact_up_to: collections of at most so many rows are kept in memory and searched exactly.
+
+    Attributes:
+        common_words: of the collection's captions.
     """
 
     def __init__(self, collection: Collection, *, exact_up_to: int = EXACT_UP_TO) -> None:
         self.collection = collection
         self.exact_up_to = exact_up_to
+        self.common_words = CommonWords()
         self._lock = threading.Lock()
         self._version = -1
         self._looked = -SECONDS_BETWEEN_LOOKS
