@@ -15,6 +15,7 @@ from polyglance.cli.index import index
 from polyglance.cli.search import search
 from polyglance.errors import CollectionError, PolyglanceError, QueryError
 from support.colours import PALETTE, ColourEncoder, picture
+from support.places import taken_at
 
 app = typer.Typer()
 app.command()(index)
@@ -186,12 +187,25 @@ def test_captions_are_filtered_in_their_scripts(photos: Path) -> None:
         (["--min-size", "-1"], "minimum size"),
         (["--orientation", "up"], "no orientation"),
         (["--kind", "exe"], "no kind of file"),
+        (["--near", "Prague"], "near: 'Prague' is no place"),
     ],
 )
 def test_mistaken_filters(photos: Path, arguments: list[str], message: str) -> None:
     run("index", "photos", "-c", "c")
     with pytest.raises(QueryError, match=message):
         run("search", "rot", "-c", "c", *arguments)
+
+
+def test_places(photos: Path) -> None:
+    taken_at(photos / "prague.jpg", "red", 50.0875, 14.42125)
+    taken_at(photos / "sydney.jpg", "red", -33.8568, 151.2153)
+    run("index", "photos", "-c", "c")
+    assert asked("--near", "50.08,14.43,5km") == ["prague.jpg"]
+    assert asked("--near", "-33.86, 151.22, 800 m") == ["sydney.jpg"]
+    run("index", "photos", "-c", "c", "--no-places")
+    assert asked("--near", "50.08,14.43,5km") == []
+    assert "2 places found of pictures from before" in run("index", "photos", "-c", "c", "--places")
+    assert asked("--near", "50.08,14.43,5km") == ["prague.jpg"]
 
 
 def test_pages(photos: Path) -> None:

@@ -13,6 +13,7 @@ from polyglance.data.place import Place
 from polyglance.errors import CollectionError, QueryError
 from polyglance.search import places as module
 from polyglance.search.collection import Collection
+from polyglance.search.export import export
 from polyglance.search.filters import Filters
 from polyglance.search.indexer import Summary, index
 from polyglance.search.lance import connect
@@ -183,6 +184,16 @@ def _noted(photos: Path) -> list[float]:
     run(photos)
     found = Collection.open(photos.parent / "c").pictures.to_arrow()["latitude"]
     return [latitude for latitude in found.to_pylist() if latitude is not None]
+
+
+def test_an_export_has_them(photos: Path) -> None:
+    run(photos)
+    output = photos.parent / "out.jsonl"
+    export(Collection.open(photos.parent / "c"), output)
+    lines = [json.loads(line) for line in output.read_text("utf-8").splitlines()]
+    told = {line["image"]: (line["latitude"], line["longitude"]) for line in lines}
+    assert told["photos/prague.jpg"] == pytest.approx(PRAGUE)
+    assert told["photos/nowhere.png"] == (None, None)
 
 
 def test_a_searcher_that_tells_no_places_tells_none(photos: Path) -> None:

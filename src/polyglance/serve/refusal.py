@@ -55,7 +55,7 @@ def is_for_the_page(request: Request) -> bool:
     """Whether a person will read the answer in a browser."""
     accepts = "text/html" in request.headers.get("accept", "")
     asks = accepts or "hx-request" in request.headers
-    return asks and not request.url.path.startswith(API)
+    return asks and not request.scope["path"].startswith(API)
 
 
 def _asked_language(request: Request) -> str:
