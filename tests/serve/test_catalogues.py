@@ -106,7 +106,7 @@ class Bare(HTMLParser):
         self.found += re.findall(r"[^\W\d_]{2,}", text)
 
 
-NAMES = {"Polyglance", "Enter", "Esc", "Berlin"}  # of the program, of keys, of an example
+NAMES = {"Polyglance", "Enter", "Esc", "Berlin", "km"}  # of the program, of keys, of examples
 
 
 @pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: path.name)
