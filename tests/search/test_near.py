@@ -31,7 +31,8 @@ def vectors(places: NDArray[np.float64]) -> NDArray[np.float64]:
 def distances(places: NDArray[np.float64], middle: tuple[float, float]) -> NDArray[np.float64]:
     """(places,) metres along the great circle, by the chord."""
     chords = np.linalg.norm(vectors(places) - vectors(np.array([middle])), axis=1)
-    return 2 * EARTH * np.arcsin(np.minimum(chords / 2, 1))
+    angles: NDArray[np.float64] = 2 * np.arcsin(np.minimum(chords / 2, 1))
+    return EARTH * angles
 
 
 @pytest.fixture(scope="module")

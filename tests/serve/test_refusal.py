@@ -88,7 +88,7 @@ def test_programs_are_told_in_english(
     ],
 )
 def test_what_is_too_large(headers: dict[str, str], told: str) -> None:
-    protected = Protection(reads_all, local_only=True, max_body=1 << 20)
+    protected: Any = Protection(reads_all, local_only=True, max_body=1 << 20)
     client = TestClient(protected, base_url=ADDRESS)
     page = client.post("/", content=b"x" * (1 << 21), headers=headers)
     assert (page.status_code, sentence(page.text)) == (413, told)

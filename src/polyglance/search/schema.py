@@ -156,7 +156,7 @@ def pictures_table(rows: Sequence[Stored], dimension: int) -> pa.Table:
     import pyarrow as pa
 
     matrix = np.stack([row.embedding for row in rows]).astype(np.float32)  # (rows, dimension)
-    columns = {
+    columns: dict[str, Any] = {
         "id": [picture_id(row.path, row.frame) for row in rows],
         "path": [readable(row.path) for row in rows],
         "path_bytes": [_bytes_if_needed(row.path) for row in rows],
@@ -182,12 +182,14 @@ def places_table(places: Mapping[str, Place | None]) -> pa.Table:
     import pyarrow as pa
 
     schema = pa.schema([pa.field("id", pa.string(), nullable=False), *_place_fields()])
-    columns = {"id": list(places), **_place_columns(places.values())}
+    columns: dict[str, Any] = {"id": list(places), **_place_columns(places.values())}
     return pa.table({**columns, "located": [True] * len(places)}, schema=schema)
 
 
 def _place_columns(places: Iterable[Place | None]) -> dict[str, list[float | None]]:
-    pairs = [(None, None) if place is None else place for place in places]
+    pairs: list[tuple[float | None, float | None]] = [
+        (None, None) if place is None else place for place in places
+    ]
     return {
         "latitude": [latitude for latitude, _ in pairs],
         "longitude": [longitude for _, longitude in pairs],
