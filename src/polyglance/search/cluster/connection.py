@@ -1,0 +1,81 @@
+"""The one door to Ray: a cluster that runs somewhere, or one of this machine's own processors.
+
+Whoever reaches the ports of a Ray cluster runs code on it. One that is started here listens on this
+machine alone, has no dashboard, reports nothing to anybody, and ends with the command.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from polyglance.errors import ClusterError
+from polyglance.processors import processors
+
+MISSING = "the engine 'ray' needs the extra 'polyglance[cluster]': pip install 'polyglance[cluster]'"
+# Ray takes 127.0.0.1 for "unset" and listens on the network instead; on Linux all of 127/8 is here.
+LOOPBACK = "127.0.0.2"
+OBJECT_STORE = 200 << 20  # bytes: nothing but the digests of known contents goes through it
+
+
+def require_ray() -> Any:
+    """The module.
+
+    Raises:
+        ClusterError: it is not installed.
+    """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    try:
+        import ray
+    except ImportError:
+        raise ClusterError(MISSING) from None
+    return ray
+
+
+@contextmanager
+def connected(address: str | None, *, workers: int | None) -> Iterator[Any]:
+    """Give the module, connected; where the program is connected already, as it is.
+
+    Args:
+        address: of a cluster that runs, or ``auto`` for the one this machine is a part of; without
+            it one is started, and stopped afterwards.
+        workers: processors of one that is started; by default all of this machine's.
+
+    Raises:
+        ClusterError: Ray is not installed, or the cluster cannot be reached or started.
+    """
+    ray = require_ray()
+    if ray.is_initialized():
+        yield ray
+        return
+    try:
+        ray.init(
+            **({"address": address} if address else _own_cluster(workers or processors())),
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+        )
+    except Exception as error:  # Ray raises what comes, down to Exception itself
+        where = f"the Ray cluster at {address} cannot be reached" if address else "Ray cannot start"
+        raise ClusterError(
+            f"{where} ({str(error).strip().splitlines()[0]}); "
+            + ("'ray status' tells more" if address else "its logs tell more, below /tmp/ray")
+        ) from error
+    try:
+        yield ray
+    finally:
+        ray.shutdown()
+
+
+def _own_cluster(processors: int) -> dict[str, Any]:
+    own: dict[str, Any] = {
+        "num_cpus": processors,
+        "include_dashboard": False,
+        "object_store_memory": OBJECT_STORE,
+    }
+    if sys.platform == "linux":  # elsewhere it listens on this machine alone by itself
+        own["_node_ip_address"] = LOOPBACK
+    return own
