@@ -17,6 +17,7 @@ from polyglance import Retriever
 from polyglance.cli.main import app
 from polyglance.errors import PolyglanceError
 from polyglance.search.collection import Collection
+from polyglance.search.engine import Threads
 from polyglance.search.indexer import index
 from polyglance.search.query import Query
 from polyglance.search.searcher import Searcher

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -17,18 +16,23 @@ from polyglance.errors import ClusterError
 from polyglance.processors import processors
 
 MISSING = "the engine 'ray' needs the extra 'polyglance[cluster]': pip install 'polyglance[cluster]'"
-# Ray takes 127.0.0.1 for "unset" and listens on the network instead; on Linux all of 127/8 is here.
-LOOPBACK = "127.0.0.2"
+# Whether machines may be brought together, on any system: where not, Ray listens on 127.0.0.1 alone.
+SEVERAL_MACHINES = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
 OBJECT_STORE = 200 << 20  # bytes: nothing but the digests of known contents goes through it
 
 
-def require_ray() -> Any:
-    """The module.
+def require_ray(address: str | None) -> Any:
+    """The module; it reads its settings while it is imported, and so they come first.
+
+    Args:
+        address: of the cluster that it is wanted for; ``None`` for one of this machine alone.
 
     Raises:
         ClusterError: it is not installed.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    if address is None:
+        os.environ.setdefault(SEVERAL_MACHINES, "0")
     try:
         import ray
     except ImportError:
@@ -48,15 +52,16 @@ def connected(address: str | None, *, workers: int | None) -> Iterator[Any]:
     Raises:
         ClusterError: Ray is not installed, or the cluster cannot be reached or started.
     """
-    ray = require_ray()
+    ray = require_ray(address)
     if ray.is_initialized():
         yield ray
         return
     try:
         ray.init(
-            **({"address": address} if address else _own_cluster(workers or processors())),
+            address=address or "local",
             log_to_driver=False,
             logging_level=logging.ERROR,
+            **({} if address else _own(workers or processors())),
         )
     except Exception as error:  # Ray raises what comes, down to Exception itself
         where = f"the Ray cluster at {address} cannot be reached" if address else "Ray cannot start"
@@ -70,12 +75,9 @@ def connected(address: str | None, *, workers: int | None) -> Iterator[Any]:
         ray.shutdown()
 
 
-def _own_cluster(processors: int) -> dict[str, Any]:
-    own: dict[str, Any] = {
+def _own(processors: int) -> dict[str, Any]:
+    return {
         "num_cpus": processors,
         "include_dashboard": False,
         "object_store_memory": OBJECT_STORE,
     }
-    if sys.platform == "linux":  # elsewhere it listens on this machine alone by itself
-        own["_node_ip_address"] = LOOPBACK
-    return own

@@ -53,7 +53,7 @@ class RayEngine:
         workers: int | None = None,
         load: Callable[[str], Encoder] = load_encoder,
     ) -> None:
-        require_ray()
+        require_ray(address)
         self.address = address
         self.workers = workers
         self.load = load
