@@ -1,1 +1,1 @@
-"""Indexing by many machines: workers that Ray places, finished work in files, one writer as ever."""
+"""Indexing by many machines: workers that Ray places, their work in files, one writer as ever."""

@@ -15,7 +15,9 @@ from typing import Any
 from polyglance.errors import ClusterError
 from polyglance.processors import processors
 
-MISSING = "the engine 'ray' needs the extra 'polyglance[cluster]': pip install 'polyglance[cluster]'"
+MISSING = (
+    "the engine 'ray' needs the extra 'polyglance[cluster]': pip install 'polyglance[cluster]'"
+)
 # Whether machines may be brought together, on any system: where not, Ray listens on 127.0.0.1 alone.
 SEVERAL_MACHINES = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
 OBJECT_STORE = 200 << 20  # bytes: nothing but the digests of known contents goes through it
