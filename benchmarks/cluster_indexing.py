@@ -2,11 +2,11 @@
 
     python benchmarks/cluster_indexing.py [FOLDER] [--model mini] [--images 512] [--rounds 3]
 
-FOLDER holds pictures; without it the photos of the folder that POLYGLANCE_FLICKR8K names. Without an
-address the cluster is one of this machine's processors, begun before anything is measured; with one,
-pictures and ``--scratch`` must lie on storage that its machines share. Each way gets as many workers
-as threads. What it costs to load the model in every worker is told apart: it is paid once a run, and
-the ratio of images/s is taken with it and without.
+FOLDER holds pictures; without it the photos of the folder that POLYGLANCE_FLICKR8K names. Without
+an address the cluster is one of this machine's processors, begun before anything is measured; with
+one, pictures and the scratch folder must lie on storage that its machines share. Workers and
+threads are as many. Loading the model in every worker takes seconds, once a run; they are told
+apart.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A Ray cluster on this machine, begun once: its head has two processors, other nodes come and go."""
+"""A Ray cluster on this machine, begun once: a head of two processors; other nodes come and go."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``polyglance index --engine ray`` as a user types it, with a model that workers load themselves."""
+"""``polyglance index --engine ray`` as a user types it, with a model that workers load."""
 
 from __future__ import annotations
 

@@ -15,10 +15,8 @@ from typing import Any
 from polyglance.errors import ClusterError
 from polyglance.processors import processors
 
-MISSING = (
-    "the engine 'ray' needs the extra 'polyglance[cluster]': pip install 'polyglance[cluster]'"
-)
-# Whether machines may be brought together, on any system: where not, Ray listens on 127.0.0.1 alone.
+MISSING = "--engine ray needs the extra 'polyglance[cluster]': pip install 'polyglance[cluster]'"
+# Whether machines may be brought together, on any system; if not, Ray listens on 127.0.0.1 alone
 SEVERAL_MACHINES = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
 OBJECT_STORE = 200 << 20  # bytes: nothing but the digests of known contents goes through it
 
@@ -68,8 +66,8 @@ def connected(address: str | None, *, workers: int | None) -> Iterator[Any]:
     except Exception as error:  # Ray raises what comes, down to Exception itself
         where = f"the Ray cluster at {address} cannot be reached" if address else "Ray cannot start"
         raise ClusterError(
-            f"{where} ({str(error).strip().splitlines()[0]}); "
-            + ("'ray status' tells more" if address else "its logs tell more, below /tmp/ray")
+            f"{where} ({told_by(error)}); "
+            + ("'ray status' tells more" if address else "Ray's logs tell more")
         ) from error
     try:
         yield ray
@@ -83,3 +81,9 @@ def _own(processors: int) -> dict[str, Any]:
         "include_dashboard": False,
         "object_store_memory": OBJECT_STORE,
     }
+
+
+def told_by(error: Exception) -> str:
+    """The first line of what Ray says, which goes on for pages."""
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

@@ -35,7 +35,7 @@ from polyglance.search.scan import Found
 
 
 class RayEngine:
-    """An :class:`~polyglance.search.engine.Engine` of a Ray cluster, for one run.
+    """An :class:`~polyglance.search.engine.Engine` of a Ray cluster.
 
     Args:
         address: of a cluster that runs, or ``auto``; without it one of this machine's processors.
@@ -62,6 +62,7 @@ class RayEngine:
 
     def outcomes(self, work: Work) -> Generator[Outcomes]:
         """What an earlier run finished first, then a shard at a time as workers finish them."""
+        self._over = None
         folder = (work.collection / FOLDER).resolve()
         todo = {file.path: file for file in work.files}
         for outcomes in self._left_over(folder, todo, work):

@@ -16,6 +16,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any
 
 from polyglance.errors import ClusterError
+from polyglance.search.cluster.connection import told_by
 from polyglance.search.cluster.shards import Shard
 
 MOST_DEATHS = 3  # of workers over one shard
@@ -76,7 +77,10 @@ class Pool:
         awaited = [*self._starting, *self._running]
         done, _ = self._ray.wait(awaited, num_returns=1, timeout=SECONDS_BETWEEN_WORDS)
         if not done and not self._running:
-            print("waiting: the cluster has no processor free for a worker", file=sys.stderr)
+            print(
+                "waiting for workers: the cluster has no processor free, or they load the model",
+                file=sys.stderr,
+            )
         for told in done:
             if told in self._starting:
                 self._started(told)
@@ -91,7 +95,7 @@ class Pool:
             self._failed_starts += 1
             if self._failed_starts >= self._size + MORE_FAILED_STARTS:
                 raise ClusterError(
-                    f"workers of the cluster end before they have begun ({_last_line(error)}). "
+                    f"workers of the cluster end before they have begun ({told_by(error)}). "
                     f"Is the same Polyglance installed on every machine? Then look into Ray's logs"
                 ) from error
             return
@@ -120,7 +124,7 @@ class Pool:
         if self._deaths[shard.name] >= MOST_DEATHS:
             raise ClusterError(
                 f"{MOST_DEATHS} workers died, one after another, over the same files, {shard} "
-                f"({_last_line(error)}); {RESUME}. If one of these files kills whoever reads it, "
+                f"({told_by(error)}); {RESUME}. If one of these files kills whoever reads it, "
                 f"take it out of the folder"
             ) from error
         self._waiting.appendleft(shard)
@@ -132,7 +136,3 @@ class Pool:
             *(worker for worker, _ in self._running.values()),
         ):
             self._ray.kill(worker)
-
-
-def _last_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[-1].strip()
