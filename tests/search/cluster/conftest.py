@@ -20,6 +20,7 @@ def cluster() -> Iterator[Any]:
     """The cluster, and this process connected to it."""
     before = dict(os.environ)
     os.environ["PYTHONPATH"] = os.pathsep.join([str(TESTS), str(TESTS.parent / "src")])
+    os.environ["RAY_worker_niceness"] = "0"  # or workers wait for whatever else the machine does
     ray = require_ray(None)  # listens on this machine alone
     from ray.cluster_utils import Cluster
 

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -39,6 +40,7 @@ from support.clustered import (
     pictures_encoded,
 )
 from support.colours import PALETTE, ColourEncoder, many_pictures, picture
+from support.inline_ray import InlineRay
 
 BATCH = 2
 BATCHES = 2  # of a shard
@@ -205,6 +207,26 @@ def test_a_worker_without_the_model_says_so(cluster: Any, photos: Path, tmp_path
 
 
 # without
+
+
+def test_whoever_dies_the_rows_are_those_of_one_machine(
+    photos: Path, whole: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[str] = []
+
+    def lives_through(method: str, *_arguments: Any) -> bool:
+        calls.append(method)
+        return len(calls) % 5 > 0
+
+    ray = InlineRay(lives_through)
+    monkeypatch.setattr(cluster_engine, "connected", lambda *_, **__: nullcontext(ray))
+    encoder = ColourEncoder()
+    engine = RayEngine(load=lambda _name: encoder)
+    summary = index(photos, tmp_path / "c", encoder=encoder, batch_size=BATCH, engine=engine)
+    assert (rows(tmp_path / "c"), told(summary)) == whole
+    assert encoder.pictures_encoded == 63
+    assert calls.count("embed") > 16  # as many as there are shards, and those that died
+    assert not (tmp_path / "c" / FOLDER).exists()
 
 
 def leave_over(photos: Path, collection: Path) -> int:

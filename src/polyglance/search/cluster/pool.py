@@ -99,23 +99,24 @@ class Pool:
                     f"Is the same Polyglance installed on every machine? Then look into Ray's logs"
                 ) from error
             return
+        self._idle.append(worker)
+        self._failed_starts = 0
         if trouble:
             raise ClusterError(f"a worker of the cluster cannot work: {trouble}")
-        self._failed_starts = 0
-        self._idle.append(worker)
 
     def _ended(self, told: Any) -> Iterator[Shard]:
         worker, shard = self._running.pop(told)
         try:
             trouble = self._ray.get(told)
         except self._ray.exceptions.RayTaskError:  # it lives, and has found a bug
+            self._idle.append(worker)
             raise
         except self._ray.exceptions.RayError as error:
             self._lost(worker, shard, error)
             return
+        self._idle.append(worker)
         if trouble:
             raise ClusterError(f"{trouble}; {RESUME}")
-        self._idle.append(worker)
         yield shard
 
     def _lost(self, worker: Any, shard: Shard, error: Exception) -> None:
