@@ -14,13 +14,16 @@ from polyglance.search.cluster.connection import require_ray
 TESTS = Path(__file__).parents[2]
 NODE: dict[str, Any] = {"node_ip_address": "127.0.0.1", "object_store_memory": 100 << 20}
 
+# On a machine that has other things to do, too, workers begin late, and would be given up.
+BUSY = {"RAY_worker_niceness": "0", "RAY_worker_register_timeout_seconds": "600"}
+
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Any]:
     """The cluster, and this process connected to it."""
     before = dict(os.environ)
     os.environ["PYTHONPATH"] = os.pathsep.join([str(TESTS), str(TESTS.parent / "src")])
-    os.environ["RAY_worker_niceness"] = "0"  # or workers wait for whatever else the machine does
+    os.environ |= BUSY
     ray = require_ray(None)  # listens on this machine alone
     from ray.cluster_utils import Cluster
 

@@ -114,7 +114,7 @@ def test_a_worker_that_cannot_work_ends_it_with_its_sentence() -> None:
 
 def test_workers_that_never_begin_are_not_hired_for_ever() -> None:
     house = House(lives_through=lambda method, *_shard: method != "prepare")
-    with pytest.raises(ClusterError, match="end before they have begun .the worker died"):
+    with pytest.raises(ClusterError, match=r"end before they have begun \(the worker died"):
         house.run()
     assert len(house.hired) <= 2 * 3 + MORE_FAILED_STARTS
 
