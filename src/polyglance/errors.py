@@ -44,6 +44,10 @@ class CollectionError(PolyglanceError):
     """A collection is missing, locked, damaged, or filled by another model."""
 
 
+class ClusterError(PolyglanceError):
+    """A cluster is out of reach, or its workers do not have what they need, or keep dying."""
+
+
 class QueryError(PolyglanceError):
     """A query is empty, malformed, or asks for something that is not there."""
 

@@ -17,6 +17,7 @@ from polyglance import Retriever
 from polyglance.cli.main import app
 from polyglance.errors import PolyglanceError
 from polyglance.search.collection import Collection
+from polyglance.search.engine import Threads
 from polyglance.search.indexer import index
 from polyglance.search.query import Query
 from polyglance.search.searcher import Searcher
@@ -59,7 +60,7 @@ def test_files_that_change_while_they_are_read(
                     damage(photos / f"{number:04}.png")
             return super().encode_pixels(pixels)
 
-    summary = index(photos, tmp_path / "c", encoder=Fateful(), batch_size=2, workers=1)
+    summary = index(photos, tmp_path / "c", encoder=Fateful(), batch_size=2, engine=Threads(1))
     assert [path for path, _ in summary.skipped] == [f"{n:04}.png" for n in range(30, 35)]
     assert all(reason for _, reason in summary.skipped)
     assert len(rows_of(tmp_path / "c")) == 35

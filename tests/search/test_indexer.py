@@ -16,8 +16,9 @@ import pytest
 from PIL import Image
 
 from polyglance.errors import CollectionError
-from polyglance.search import indexer
+from polyglance.search import engine, indexer
 from polyglance.search.collection import Collection
+from polyglance.search.engine import Threads
 from polyglance.search.indexer import Summary, index
 from polyglance.search.writer import Writer
 from support.colours import PALETTE, ColourEncoder, many_pictures, picture
@@ -175,13 +176,13 @@ def test_broken_files_are_listed_and_not_tried_again(
     assert all(reason for _, reason in summary.skipped)
 
     read: list[str] = []
-    embed_files = indexer.embed_files
+    embed_files = engine.embed_files
 
     def watched(files: Any, **rest: Any) -> Any:
         read.extend(file.path for file in files)
         return embed_files(files, **rest)
 
-    monkeypatch.setattr(indexer, "embed_files", watched)
+    monkeypatch.setattr(engine, "embed_files", watched)
     assert counts(run(photos)) == (0, 3, 0, 0, 3)
     assert read == []
     assert counts(run(photos, retry=True)) == (0, 3, 0, 0, 3)
@@ -403,7 +404,7 @@ def test_interruption_keeps_what_was_encoded(photos: Path) -> None:
             return super().encode_pixels(pixels)
 
     with pytest.raises(KeyboardInterrupt):
-        run(photos, encoder=Interrupted(), batch_size=1, workers=1)
+        run(photos, encoder=Interrupted(), batch_size=1, engine=Threads(1))
     assert len(rows(photos)) == 2
     assert counts(run(photos)) == (1, 2, 0, 0, 0)
 

@@ -5,16 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from collections.abc import Set as AbstractSet
 from datetime import datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
+    from polyglance.search.engine import Engine
     from polyglance.search.indexer import Summary
 
 DEFAULT_MODEL = "mini"
 SKIPPED_SHOWN = 20
+
+
+class EngineName(StrEnum):
+    """Who encodes."""
+
+    threads = "threads"
+    ray = "ray"
 
 
 def index(
@@ -35,7 +44,23 @@ def index(
     batch_size: Annotated[int, typer.Option(min=1, help="Pictures encoded at once.")] = 16,
     workers: Annotated[
         int | None,
-        typer.Option(min=1, help="Threads that encode a batch each; by default as many as cores."),
+        typer.Option(
+            min=1,
+            help="Threads that encode a batch each, or workers of a cluster with a processor each; "
+            "by default as many as processors.",
+        ),
+    ] = None,
+    engine: Annotated[
+        EngineName,
+        typer.Option(help="Threads of this process, or workers of a Ray cluster."),
+    ] = EngineName.threads,
+    address: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOST:PORT|auto",
+            help="Of a Ray cluster that runs; 'auto' for the one that this machine is a part of. "
+            "Without it, --engine ray uses this machine alone.",
+        ),
     ] = None,
     retry: Annotated[
         bool, typer.Option("--retry", help="Try unreadable files again, changed or not.")
@@ -58,7 +83,8 @@ def index(
 
     Run it again at any time: new and changed pictures are embedded, moved ones recognised, deleted
     ones forgotten, files that cannot be read listed with the reason. An interrupted run goes on
-    where it stopped. With --watch it stays and does that by itself.
+    where it stopped. With --watch it stays and does that by itself; with --engine ray several
+    machines encode.
     """
     from polyglance.search.encoder import load_encoder
     from polyglance.search.indexer import index as run
@@ -66,6 +92,7 @@ def index(
 
     if watch:
         require_watcher()
+    encodes = _engine(engine, address=address, workers=workers, watch=watch)
     encoder = load_encoder(_model_for(collection, model))
 
     def bring_up_to_date(waiting: AbstractSet[str], *, retry: bool = False) -> Summary:
@@ -74,7 +101,7 @@ def index(
             collection,
             encoder=encoder,
             batch_size=batch_size,
-            workers=workers,
+            engine=encodes,
             retry=retry,
             places=places,
             waiting=waiting,
@@ -89,6 +116,26 @@ def index(
     _print_summary(first)
     typer.echo(f"watching {source}; Ctrl-C ends it")
     _keep_up(whenever, first, bring_up_to_date)
+
+
+def _engine(name: EngineName, *, address: str | None, workers: int | None, watch: bool) -> Engine:
+    """Whoever encodes.
+
+    Raises:
+        BadParameter: an option is given that this engine has no use for.
+        ClusterError: Ray is not installed.
+    """
+    from polyglance.search.engine import Threads
+
+    if name is EngineName.threads:
+        if address is not None:
+            raise typer.BadParameter("only --engine ray has one", param_hint="--address")
+        return Threads(workers)
+    if watch:
+        raise typer.BadParameter("--engine ray does not keep up", param_hint="--watch")
+    from polyglance.search.cluster.engine import RayEngine
+
+    return RayEngine(address=address, workers=workers)
 
 
 def _keep_up(

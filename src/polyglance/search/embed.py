@@ -78,9 +78,12 @@ class Unreadable(NamedTuple):
     for_good: bool
 
 
+Outcomes = list[Embedded | Familiar | Unreadable]
+
+
 def embed_files(
     files: Sequence[Found], *, encoder: Encoder, root: Path, is_familiar: Callable[[str], bool]
-) -> list[Embedded | Familiar | Unreadable]:
+) -> Outcomes:
     """Take a batch of files as far as they go, in their order.
 
     Args:

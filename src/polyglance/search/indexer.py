@@ -15,16 +15,14 @@ import numpy as np
 from polyglance.errors import CollectionError
 from polyglance.progress import track
 from polyglance.search.calibration import keep_calibration
-from polyglance.search.embed import Embedded, Familiar, Unreadable, embed_files
+from polyglance.search.embed import Embedded, Familiar, Outcomes, Unreadable, embed_files
 from polyglance.search.encoder import Encoder
-from polyglance.search.parallel import batched, in_order
+from polyglance.search.engine import Engine, Threads, Work
 from polyglance.search.places import fill_in_places
 from polyglance.search.plan import Plan, make_plan
 from polyglance.search.scan import Found, Scan, scan
 from polyglance.search.schema import Skipped, Stored, picture_id, readable, stored_place
 from polyglance.search.writer import Writer, open_for_writing
-
-Outcomes = list[Embedded | Familiar | Unreadable]
 
 # A transaction costs some 30 ms, whatever it holds; what is not committed is lost by a kill −9.
 ROWS_PER_COMMIT = 512
@@ -70,7 +68,7 @@ def index(
     *,
     encoder: Encoder,
     batch_size: int = 16,
-    workers: int | None = None,
+    engine: Engine | None = None,
     retry: bool = False,
     places: bool | None = None,
     waiting: AbstractSet[str] = frozenset(),
@@ -86,7 +84,8 @@ def index(
         collection: its folder; made where it does not exist.
         encoder: the model; a collection accepts only the one that it was begun with.
         batch_size: pictures encoded at once.
-        workers: threads that read, decode and encode a batch each; by default as many as cores.
+        engine: who reads, decodes and encodes; by default as many threads as there are cores, a
+            batch each.
         retry: try again what could not be read before, though it has not changed.
         places: whether the collection notes where pictures were taken, from now on; without it
             those that it has noted are forgotten. By default what it remembers, at first yes.
@@ -97,6 +96,7 @@ def index(
     Raises:
         CollectionError: the collection is being written by another process, belongs to another
             model or folder, or would lose every picture because the folder is empty.
+        ClusterError: the engine's cluster is out of reach, or its workers keep dying.
         ManifestError: the manifest is malformed.
         ModelError: the model compares pair by pair and has no embeddings to keep.
     """
@@ -105,9 +105,9 @@ def index(
     found = scan(source, exclude=folder)
     with open_for_writing(folder, model=encoder, root=found.root) as writer:
         writer.keep_places(places)
-        run = _Run(writer, encoder, found, waiting=waiting, retry=retry)
+        run = _Run(writer, encoder, found, engine or Threads(), waiting=waiting, retry=retry)
         with track("pictures", len(run.plan.todo), show=show_progress) as advance:
-            run.encode(batch_size=batch_size, workers=workers, advance=advance)
+            run.encode(batch_size=batch_size, advance=advance)
         run.forget_vanished()
         run.summary.located = fill_in_places(writer, show_progress=show_progress)
         writer.tidy()
@@ -127,6 +127,7 @@ class _Run:
         writer: Writer,
         encoder: Encoder,
         found: Scan,
+        engine: Engine,
         *,
         waiting: AbstractSet[str],
         retry: bool,
@@ -134,6 +135,7 @@ class _Run:
         self.writer = writer
         self.encoder = encoder
         self.scan = found
+        self.engine = engine
         self.started = time.monotonic()
         self.known = writer.collection.known()
         self.known_skipped = writer.collection.known_skipped()
@@ -147,12 +149,18 @@ class _Run:
         self.rows: list[Stored] = []
         self.committed = time.monotonic()
 
-    def encode(
-        self, *, batch_size: int, workers: int | None, advance: Callable[[int], None]
-    ) -> None:
+    def encode(self, *, batch_size: int, advance: Callable[[int], None]) -> None:
         """Read, decode and encode what is new or changed, and commit as it comes."""
-        batches = batched(self.plan.todo, batch_size)
-        results = in_order(self._embed, batches, workers=workers)
+        work = Work(
+            files=self.plan.todo,
+            root=self.scan.root,
+            encoder=self.encoder,
+            familiar=self.familiar.keys(),
+            batch_size=batch_size,
+            places=self.writer.collection.info.places,
+            collection=self.writer.collection.folder,
+        )
+        results = self.engine.outcomes(work)
         try:
             for result in results:
                 self._take(result)
@@ -197,12 +205,6 @@ class _Run:
             retry=retry,
         )
 
-    def _embed(self, files: Sequence[Found]) -> Outcomes:
-        is_familiar = self.familiar.__contains__
-        return embed_files(
-            files, encoder=self.encoder, root=self.scan.root, is_familiar=is_familiar
-        )
-
     def _take(self, outcomes: Outcomes) -> None:
         for each in outcomes:
             if isinstance(each, Embedded):
@@ -231,6 +233,7 @@ class _Run:
         self.writer.remove_pictures(broken & self.known.keys())
         self.rows, self.unreadable = [], []
         self.committed = time.monotonic()
+        self.engine.committed()
 
     def _copied_rows(self) -> list[Stored]:
         """Rows for files with a familiar content: the same embedding under another path."""
