@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from polyglance.search.place import folder_of
+
 if TYPE_CHECKING:
     from polyglance.search.indexer import Summary
 
@@ -23,7 +25,13 @@ def index(
     ],
     collection: Annotated[
         Path,
-        typer.Option("--collection", "-c", help="Where the embeddings are kept; made if absent."),
+        typer.Option(
+            "--collection",
+            "-c",
+            metavar="FOLDER",
+            parser=folder_of,
+            help="Where the embeddings are kept; made if absent.",
+        ),
     ],
     model: Annotated[
         str | None,

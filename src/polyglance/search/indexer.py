@@ -18,6 +18,7 @@ from polyglance.search.calibration import keep_calibration
 from polyglance.search.embed import Embedded, Familiar, Unreadable, embed_files
 from polyglance.search.encoder import Encoder
 from polyglance.search.parallel import batched, in_order
+from polyglance.search.place import folder_of
 from polyglance.search.plan import Plan, make_plan
 from polyglance.search.scan import Found, Scan, scan
 from polyglance.search.schema import Skipped, Stored, picture_id, readable
@@ -95,7 +96,7 @@ def index(
         ModelError: the model compares pair by pair and has no embeddings to keep.
     """
     encoder.require_embeddings()
-    folder = Path(collection)
+    folder = folder_of(collection)
     found = scan(source, exclude=folder)
     with open_for_writing(folder, model=encoder, root=found.root) as writer:
         run = _Run(writer, encoder, found, waiting=waiting, retry=retry)
@@ -104,6 +105,7 @@ def index(
         run.forget_vanished()
         writer.tidy()
         keep_calibration(
+            folder,
             writer.collection,
             lambda texts, languages: encoder.encode_texts(texts, language=languages),
             changed=bool(run.summary.indexed or run.summary.removed),

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import NamedTuple
 
 from polyglance.search.collection import FILE_COLUMNS, FIRST_OF_A_FILE, Collection, file_of
+from polyglance.search.place import Place
+from polyglance.search.store import Store
 from polyglance.search.vector_index import EXACT_UP_TO, rows_beside_index, rows_of_index
 
 HERE = "."
@@ -42,7 +44,7 @@ class Inventory:
         first: EXIF date of the oldest picture, in its camera's local time, if any has one.
         last: of the newest.
         index: how queries are answered.
-        size: of everything in the collection's folder, in bytes.
+        size: of everything in the collection's folder, or below its place on a store, in bytes.
     """
 
     pictures: int
@@ -100,7 +102,9 @@ def index_state(collection: Collection) -> IndexState:
     return IndexState(approximate, built_on, rows_beside_index(collection.pictures) or 0)
 
 
-def _size(folder: Path) -> int:
+def _size(folder: Place) -> int:
+    if isinstance(folder, Store):
+        return sum(folder.files().values())
     total = 0
     for path in folder.rglob("*"):
         try:
