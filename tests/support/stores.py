@@ -40,9 +40,7 @@ def store_server() -> Iterator[str]:
 def make_bucket(endpoint: str, name: str) -> None:
     from pyarrow.fs import S3FileSystem
 
-    files = S3FileSystem(
-        endpoint_override=endpoint, region="us-east-1", allow_bucket_creation=True
-    )
+    files = S3FileSystem(endpoint_override=endpoint, region="us-east-1", allow_bucket_creation=True)
     files.create_dir(name)
 
 
@@ -51,7 +49,7 @@ def refusing_server(code: str) -> Iterator[str]:
     """The address of a store that answers 403 to everything, and quotes the key as stores do."""
 
     class Refusing(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:  # noqa: N802
+        def do_GET(self) -> None:
             length = int(self.headers.get("content-length") or 0)
             self.rfile.read(length)
             body = (
@@ -66,7 +64,7 @@ def refusing_server(code: str) -> Iterator[str]:
 
         do_HEAD = do_PUT = do_POST = do_GET  # noqa: N815
 
-        def log_message(self, format: str, *arguments: object) -> None:
+        def log_message(self, *_arguments: object) -> None:
             """Nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Refusing)

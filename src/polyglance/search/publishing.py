@@ -1,9 +1,9 @@
 """Bringing a copy of a collection to a store, from which any number of machines read it.
 
 Files of a LanceDB table never change: a new state is new files, and a manifest that names them. So
-a later copy writes only the files that are not there yet, and the manifest of the pictures last: in
-that moment the readers' next look finds the new state, whole. What is interrupted before has changed
-nothing for them, and the next copy goes on from there.
+a later copy writes only the files that are not there yet, and the manifest of the pictures last:
+from then on the readers find the new state, whole. What is interrupted before has changed nothing
+for them, and the next copy goes on from there.
 
 ``published.json`` says which files the copy put there, and since when a file is needed no more: an
 hour later it is deleted, as in the folder. Nothing else on the store is ever touched.

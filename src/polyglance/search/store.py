@@ -1,8 +1,8 @@
 """A place on an S3-compatible store: files read, written and listed below a prefix of a bucket.
 
 Credentials, region and endpoint come from where AWS's tools take them: environment, configuration
-files, the machine's role. What a store or a library says of an error may quote a key or a signature,
-so it is told in our own words, never passed on.
+files, the machine's role. What a store or a library says of an error may quote a key or a
+signature, so it is told in our own words, never passed on.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -167,12 +168,7 @@ class Store:
 
     @property
     def _files(self) -> Any:
-        from pyarrow.fs import S3FileSystem
-
-        # A small file is one request, and not the three of an upload in parts.
-        return S3FileSystem(
-            endpoint_override=_endpoint(), region=_region(), allow_delayed_open=True
-        )
+        return _file_system(_endpoint(), _region())
 
 
 def trouble_of(error: Exception) -> str | None:
@@ -182,6 +178,15 @@ def trouble_of(error: Exception) -> str | None:
         if any(name in said for name in names):
             return told
     return None
+
+
+@cache
+def _file_system(endpoint: str | None, region: str | None) -> Any:
+    """Arrow's, with its connections, which are kept."""
+    from pyarrow.fs import S3FileSystem
+
+    # A small file is one request, and not the three of an upload in parts.
+    return S3FileSystem(endpoint_override=endpoint, region=region, allow_delayed_open=True)
 
 
 def _endpoint() -> str | None:
