@@ -23,9 +23,11 @@ from polyglance.search.indexer import index
 from polyglance.search.inventory import take_inventory
 from polyglance.search.publishing import LEDGER_FILE, publish
 from polyglance.search.query import Query
+from polyglance.search.schema import picture_id
 from polyglance.search.searcher import Searcher
 from polyglance.search.store import Store
 from polyglance.search.verification import verify
+from polyglance.search.writer import open_for_removing
 from polyglance.serve.app import create_app
 from support.collections import app, use_colours
 from support.colours import ColourEncoder, picture
@@ -254,6 +256,20 @@ def test_an_older_one_is_refused(folder: Path, photos: Path, store: Store) -> No
     with pytest.raises(CollectionError, match="is newer than the collection here"):
         publish(photos.parent / "older", store)
     assert len(Collection.open(store)) == 4
+
+
+def test_another_state_of_the_same_number_is_refused(
+    folder: Path, photos: Path, store: Store
+) -> None:
+    shutil.copytree(folder, photos.parent / "twin")
+    with open_for_removing(folder) as writer:
+        writer.remove_pictures([picture_id("red.png")])
+    with open_for_removing(photos.parent / "twin") as writer:
+        writer.remove_pictures([picture_id("blue.png")])
+    publish(folder, store)
+    with pytest.raises(CollectionError, match=r"another state .* with the same number"):
+        publish(photos.parent / "twin", store)
+    assert best(open_searcher(store), "blue") == "blue.png"
 
 
 def test_strangers_are_left_alone(folder: Path, store: Store) -> None:

@@ -91,19 +91,20 @@ def publish(folder: Path, store: Store, *, show_progress: bool = False) -> Publi
         with TemporaryDirectory(prefix=STAGE, dir=folder) as staged:
             versions = _stage(folder, Path(staged))
             _refuse_newer(store, versions, there)
-            return _copy(folder, Path(staged), store, ledger, there, show_progress=show_progress)
+            tables = _files_below(Path(staged))
+            _refuse_others(store, tables, there)
+            return _copy(folder, tables, store, ledger, there, show_progress=show_progress)
 
 
 def _copy(
     folder: Path,
-    staged: Path,
+    tables: dict[str, Path],
     store: Store,
     ledger: _Ledger,
     there: dict[str, int],
     *,
     show_progress: bool,
 ) -> Published:
-    tables = _files_below(staged)
     coming = ledger.with_files(ledger.files | dict.fromkeys(tables))
     if coming != ledger:
         _write_ledger(store, coming)
@@ -208,6 +209,20 @@ def _refuse_newer(store: Store, versions: dict[str, int], there: dict[str, int])
             raise CollectionError(
                 f"{store} is newer than the collection here (version {copied} of {name!r}, not "
                 f"{version}): was it copied from another folder? Choose another path"
+            )
+
+
+def _refuse_others(store: Store, tables: dict[str, Path], there: dict[str, int]) -> None:
+    """A state of the same number that is another was made from another folder as well.
+
+    Raises:
+        CollectionError: of a table it is.
+    """
+    for name, path in tables.items():
+        if name.endswith(MANIFEST) and name in there and store.read(name) != path.read_bytes():
+            raise CollectionError(
+                f"{store} has another state than the collection here, with the same number: was "
+                f"it copied from another folder? Choose another path"
             )
 
 
