@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.request import urlopen
 
 import pytest
 
@@ -32,6 +33,8 @@ def store_server() -> Iterator[str]:
     server.start()
     host, port = server.get_host_and_port()
     try:
+        with urlopen(f"http://{host}:{port}/", timeout=120) as answer:  # the first takes longest
+            answer.read()
         yield f"http://{host}:{port}"
     finally:
         server.stop()

@@ -21,6 +21,7 @@ SCHEME = "s3://"
 # A store that needs no region still has one signed.
 ANY_REGION = "us-east-1"
 SECONDS_OF_RETRIES = "20"
+SECONDS_WITHOUT_ANSWER = 30
 CHUNK = 8 << 20
 
 # What libraries call it, without case and underscores → what is wrong, and the remedy.
@@ -186,7 +187,12 @@ def _file_system(endpoint: str | None, region: str | None) -> Any:
     from pyarrow.fs import S3FileSystem
 
     # A small file is one request, and not the three of an upload in parts.
-    return S3FileSystem(endpoint_override=endpoint, region=region, allow_delayed_open=True)
+    return S3FileSystem(
+        endpoint_override=endpoint,
+        region=region,
+        request_timeout=SECONDS_WITHOUT_ANSWER,
+        allow_delayed_open=True,
+    )
 
 
 def _endpoint() -> str | None:
