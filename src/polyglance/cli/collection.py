@@ -11,6 +11,7 @@ import typer
 from polyglance.cli.collection_copies import duplicates_json, print_duplicates
 from polyglance.cli.collection_health import print_repaired, print_verdict, verdict_json
 from polyglance.cli.tables import FILES_SHOWN
+from polyglance.search.location import folder_of, location_of
 
 if TYPE_CHECKING:
     from polyglance.search.collection import Collection
@@ -25,14 +26,21 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 
+CollectionPlace = Annotated[
+    str,
+    typer.Argument(
+        metavar="COLLECTION", help="Made by 'polyglance index', or its copy at s3://BUCKET/PATH."
+    ),
+]
 CollectionFolder = Annotated[
-    Path, typer.Argument(metavar="COLLECTION", help="Made by 'polyglance index'.")
+    Path,
+    typer.Argument(metavar="COLLECTION", parser=folder_of, help="Made by 'polyglance index'."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of lines.")]
 
 
 @app.command()
-def info(collection: CollectionFolder, as_json: AsJson = False) -> None:
+def info(collection: CollectionPlace, as_json: AsJson = False) -> None:
     """Say what is in a collection, which model filled it and how it is searched."""
     from polyglance.search.collection import Collection
     from polyglance.search.inventory import take_inventory
@@ -47,7 +55,7 @@ def info(collection: CollectionFolder, as_json: AsJson = False) -> None:
 
 @app.command()
 def verify(
-    collection: CollectionFolder,
+    collection: CollectionPlace,
     content: Annotated[
         bool,
         typer.Option("--content", help="Read every file and compare its bytes, not size and time."),
@@ -60,7 +68,9 @@ def verify(
     """
     from polyglance.search.verification import verify as check
 
-    verdict = check(collection, fingerprint_of=_fingerprint_of, content=content, show_progress=True)
+    verdict = check(
+        location_of(collection), fingerprint_of=_fingerprint_of, content=content, show_progress=True
+    )
     print_json(verdict_json(verdict)) if as_json else print_verdict(verdict)
     if verdict.problems:
         raise typer.Exit(1)
@@ -122,7 +132,7 @@ def prune(
 
 @app.command()
 def export(
-    collection: CollectionFolder,
+    collection: CollectionPlace,
     output: Annotated[Path, typer.Option(metavar="FILE", help="To write: .jsonl or .parquet.")],
     embeddings: Annotated[
         bool,
@@ -151,8 +161,29 @@ def export(
 
 
 @app.command()
-def duplicates(
+def copy(
     collection: CollectionFolder,
+    target: Annotated[str, typer.Argument(metavar="s3://BUCKET/PATH", help="Where to.")],
+) -> None:
+    """Bring a copy of a collection to an S3-compatible store, where others read it.
+
+    Later copies write only what is new; readers see a new state whole or not at all. The pictures
+    themselves are not copied. Credentials, region and endpoint are taken from the environment, as
+    AWS's tools take them.
+    """
+    from polyglance.search.publishing import publish
+    from polyglance.search.store import Store
+
+    published = publish(collection, Store.of(target), show_progress=True)
+    typer.echo(
+        f"{target}: {published.files} files written ({published.size / 1e6:,.1f} MB), "
+        f"{published.deleted} old ones deleted"
+    )
+
+
+@app.command()
+def duplicates(
+    collection: CollectionPlace,
     threshold: Annotated[
         float, typer.Option(min=-1, max=1, help="The least cosine of a copy's embedding.")
     ] = 0.7,
@@ -183,7 +214,7 @@ def duplicates(
 
 @app.command()
 def evaluate(
-    collection: CollectionFolder,
+    collection: CollectionPlace,
     manifest: Annotated[Path, typer.Argument(help="Whose captions are asked: .jsonl or .parquet.")],
     language: Annotated[
         list[str] | None,

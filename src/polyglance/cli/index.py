@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from polyglance.search.location import folder_of
+
 if TYPE_CHECKING:
     from polyglance.search.engine import Engine
     from polyglance.search.indexer import Summary
@@ -32,7 +34,13 @@ def index(
     ],
     collection: Annotated[
         Path,
-        typer.Option("--collection", "-c", help="Where the embeddings are kept; made if absent."),
+        typer.Option(
+            "--collection",
+            "-c",
+            metavar="FOLDER",
+            parser=folder_of,
+            help="Where the embeddings are kept; made if absent.",
+        ),
     ],
     model: Annotated[
         str | None,

@@ -28,13 +28,14 @@ if TYPE_CHECKING:
     from polyglance.search.searcher import Searcher
 
 EMPTY = "the collection is empty"
+COLLECTION_HELP = "Made by 'polyglance index', or its copy at s3://BUCKET/PATH."
 MODEL_HELP = "An export of the collection's model. Without it: the model itself."
 NO_MATCH = "nothing here matches well: the best picture has relevance {:.2f}; the nearest are"
 
 
 def search(
     collection: Annotated[
-        Path, typer.Option("--collection", "-c", help="Made by 'polyglance index'.")
+        str, typer.Option("--collection", "-c", metavar="COLLECTION", help=COLLECTION_HELP)
     ],
     query: Annotated[
         str | None, typer.Argument(metavar="QUERY", help="Words, in any language of the model's.")
@@ -108,6 +109,7 @@ def search(
     from polyglance.cli.terms import query_of
     from polyglance.search.collection import read_info
     from polyglance.search.filters import Filters
+    from polyglance.search.location import location_of
     from polyglance.search.relevance import nothing_matches
 
     asked = query_of(
@@ -119,7 +121,7 @@ def search(
         minus_images=minus_image or (),
     )
     filters = Filters.of(
-        folder=below_root(folder, read_info(collection).root),
+        folder=below_root(folder, read_info(location_of(collection)).root),
         since=since,
         until=until,
         near=near,
@@ -219,7 +221,7 @@ def _search_and_rerank(
     return hits
 
 
-def open_searcher(collection: Path, model: str | None = None) -> Searcher:
+def open_searcher(collection: str | Path, model: str | None = None) -> Searcher:
     """Open a collection with the model that it names, or with that one's export."""
     from polyglance.search.collection import Collection
     from polyglance.search.encoder import load_encoder

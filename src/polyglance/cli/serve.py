@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 
-from polyglance.cli.search import MODEL_HELP, open_searcher
+from polyglance.cli.search import COLLECTION_HELP, MODEL_HELP, open_searcher
 
 
 def serve(
     collection: Annotated[
-        Path, typer.Option("--collection", "-c", help="Made by 'polyglance index'.")
+        str, typer.Option("--collection", "-c", metavar="COLLECTION", help=COLLECTION_HELP)
     ],
     host: Annotated[
         str,

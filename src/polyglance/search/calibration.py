@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Callable, Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple
 from zipfile import BadZipFile
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 from polyglance.data.files import replaced_when_complete
 from polyglance.search.collection import Collection
 from polyglance.search.lance import writing
+from polyglance.search.location import read_file
 from polyglance.search.relevance import Calibration, reference_texts
 
 FILE = "calibration.npz"
@@ -74,10 +76,13 @@ class Calibrator:
             return self._measured.calibration
 
 
-def keep_calibration(collection: Collection, encode: Encode, *, changed: bool) -> None:
+def keep_calibration(
+    folder: Path, collection: Collection, encode: Encode, *, changed: bool
+) -> None:
     """Calibrate a collection and keep that in its folder.
 
     Args:
+        folder: of the collection.
         collection: nobody else may be writing into it.
         encode: by the model that filled it.
         changed: whether its pictures have; otherwise, what was kept stays.
@@ -90,8 +95,8 @@ def keep_calibration(collection: Collection, encode: Encode, *, changed: bool) -
         return
     measured = _measure(collection, _references(kept, encode))
     with (
-        writing(collection.folder),
-        replaced_when_complete(collection.folder / FILE) as temporary,
+        writing(folder),
+        replaced_when_complete(folder / FILE) as temporary,
         temporary.open("wb") as file,
     ):
         np.savez(
@@ -124,9 +129,9 @@ def _measure(collection: Collection, references: NDArray[np.float32]) -> _Measur
 
 def _read(collection: Collection) -> _Measured | None:
     """What was kept; ``None`` where it is missing, damaged, or of other references."""
-    path: Path = collection.folder / FILE
     try:
-        with np.load(path, allow_pickle=False) as kept:
+        content = BytesIO(read_file(collection.folder, FILE))
+        with np.load(content, allow_pickle=False) as kept:
             if str(kept["texts"]) != _digest():
                 return None
             return _Measured(Calibration(kept["references"], kept["best"]), int(kept["rows"]))

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from polyglance.errors import CollectionError
-from polyglance.search.lance import REBUILD, connect, reading
+from polyglance.search.lance import COPY_AGAIN, REBUILD, connect, reading
+from polyglance.search.location import Location, location_of, read_file
 from polyglance.search.migration import add_moments, add_places, add_words
 from polyglance.search.schema import (
     INFO_FILE,
@@ -28,6 +29,7 @@ from polyglance.search.schema import (
     skipped_schema,
     stored_path,
 )
+from polyglance.search.store import Store
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -123,27 +125,28 @@ class Collection:
     """A collection, open for reading; it is never blocked by a writer.
 
     Attributes:
-        folder: where it lies.
+        folder: where it lies, which may be on a store.
         info: the content of its ``collection.json``.
         pictures: LanceDB table.
         skipped: LanceDB table.
     """
 
-    def __init__(self, folder: Path, info: CollectionInfo) -> None:
+    def __init__(self, folder: Location, info: CollectionInfo) -> None:
         self.folder = folder
         self.info = info
         self.pictures = _open_table(folder, PICTURES, pictures_schema(info.dimension))
         self.skipped = _open_table(folder, SKIPPED, skipped_schema())
 
     @classmethod
-    def open(cls, folder: str | Path) -> Collection:
-        """Open what ``polyglance index`` has made.
+    def open(cls, folder: str | Path | Store) -> Collection:
+        """Open what ``polyglance index`` has made, or its copy at ``s3://BUCKET/PATH``.
 
         Raises:
-            CollectionError: there is none, it is damaged, or a newer Polyglance made it.
+            CollectionError: there is none, it is damaged, out of reach, or a newer Polyglance
+                made it.
         """
-        path = Path(folder)
-        return cls(path, read_info(path))
+        place = location_of(folder)
+        return cls(place, read_info(place))
 
     def each_file(self) -> Iterator[File]:
         """Every picture and video, in no order."""
@@ -180,7 +183,7 @@ class Collection:
             )
 
     def refresh(self) -> int:
-        """Move on to the newest state on disk and return its version."""
+        """Move on to the newest state that is there and return its version."""
         with reading(self.folder):
             self.skipped.checkout_latest()
             self.pictures.checkout_latest()
@@ -264,25 +267,22 @@ class Collection:
             yield batch
 
 
-def read_info(folder: Path, *, migrate: bool = True) -> CollectionInfo:
+def read_info(folder: Location, *, migrate: bool = True) -> CollectionInfo:
     """Read and check ``collection.json``, migrating the collection where its format is older.
 
     Args:
         folder: of the collection.
-        migrate: whether that may change it; otherwise an older format is refused.
+        migrate: whether that may change it; otherwise, and on a store, an older format is refused.
 
     Raises:
         CollectionError: it is missing, damaged, from the future, or older where it may not change.
     """
-    path = folder / INFO_FILE
+    path = f"{folder}/{INFO_FILE}"
     try:
-        content = json.loads(path.read_text("utf-8"))
+        content = json.loads(read_file(folder, INFO_FILE).decode("utf-8"))
         found = int(content["format"])
     except FileNotFoundError:
-        raise CollectionError(
-            f"there is no collection at {folder}; make one with "
-            f"'polyglance index FOLDER --collection {folder}'"
-        ) from None
+        raise CollectionError(f"there is no collection at {folder}; {_made_by(folder)}") from None
     except OSError as error:
         raise CollectionError(f"{path}: cannot be read: {error.strerror}") from None
     except (ValueError, KeyError, TypeError):
@@ -292,6 +292,12 @@ def read_info(folder: Path, *, migrate: bool = True) -> CollectionInfo:
             f"{folder} has format {found}, made by a newer Polyglance; this one reads up to "
             f"{FORMAT}. Update Polyglance"
         )
+    if isinstance(folder, Store):
+        if found < FORMAT:
+            raise CollectionError(
+                f"{folder} has format {found}, of an earlier Polyglance; {COPY_AGAIN}"
+            )
+        return _checked(content, path)
     if found < FORMAT and not migrate:
         raise CollectionError(
             f"{folder} has format {found}, of an earlier Polyglance; "
@@ -299,6 +305,16 @@ def read_info(folder: Path, *, migrate: bool = True) -> CollectionInfo:
         )
     for version in range(found, FORMAT):
         content = MIGRATIONS[version](folder, content)
+    return _checked(content, path)
+
+
+def _made_by(place: Location) -> str:
+    if isinstance(place, Store):
+        return f"bring one there with 'polyglance collection copy FOLDER {place}'"
+    return f"make one with 'polyglance index FOLDER --collection {place}'"
+
+
+def _checked(content: object, path: str) -> CollectionInfo:
     try:
         return CollectionInfo.model_validate(content)
     except ValidationError as error:
@@ -325,7 +341,7 @@ def id_conditions(ids: Iterable[str], *, column: str = "id") -> Iterator[str]:
         yield f"{column} IN ({listed})"
 
 
-def _open_table(folder: Path, name: str, schema: pa.Schema) -> Any:
+def _open_table(folder: Location, name: str, schema: pa.Schema) -> Any:
     with reading(folder):
         table = connect(folder).open_table(name)
         if table.schema != schema:

@@ -18,6 +18,7 @@ from polyglance.search.calibration import keep_calibration
 from polyglance.search.embed import Embedded, Familiar, Outcomes, Unreadable, embed_files
 from polyglance.search.encoder import Encoder
 from polyglance.search.engine import Engine, Threads, Work
+from polyglance.search.location import folder_of
 from polyglance.search.places import fill_in_places
 from polyglance.search.plan import Plan, make_plan
 from polyglance.search.scan import Found, Scan, scan
@@ -101,7 +102,7 @@ def index(
         ModelError: the model compares pair by pair and has no embeddings to keep.
     """
     encoder.require_embeddings()
-    folder = Path(collection)
+    folder = folder_of(collection)
     found = scan(source, exclude=folder)
     with open_for_writing(folder, model=encoder, root=found.root) as writer:
         writer.keep_places(places)
@@ -112,6 +113,7 @@ def index(
         run.summary.located = fill_in_places(writer, show_progress=show_progress)
         writer.tidy()
         keep_calibration(
+            folder,
             writer.collection,
             lambda texts, languages: encoder.encode_texts(texts, language=languages),
             changed=bool(run.summary.indexed or run.summary.removed),

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import NamedTuple
 
 from polyglance.search.collection import FILE_COLUMNS, FIRST_OF_A_FILE, Collection, file_of
 from polyglance.search.lance import reading
+from polyglance.search.location import Location
+from polyglance.search.store import Store
 from polyglance.search.vector_index import EXACT_UP_TO, rows_beside_index, rows_of_index
 
 HERE = "."
@@ -44,7 +46,7 @@ class Inventory:
         last: of the newest.
         located: pictures that say where they were taken.
         index: how queries are answered.
-        size: of everything in the collection's folder, in bytes.
+        size: of everything in the collection's folder, or below its place on a store, in bytes.
     """
 
     pictures: int
@@ -109,7 +111,9 @@ def _located(collection: Collection) -> int:
         return int(collection.pictures.count_rows(f"{FIRST_OF_A_FILE} AND latitude IS NOT NULL"))
 
 
-def _size(folder: Path) -> int:
+def _size(folder: Location) -> int:
+    if isinstance(folder, Store):
+        return sum(folder.files().values())
     total = 0
     for path in folder.rglob("*"):
         try:

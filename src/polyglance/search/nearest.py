@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
     from polyglance.search.collection import Collection
 
-# Looking for a newer version on disk takes a millisecond; no need to do it for every query.
+# Looking for a newer version takes a millisecond on disk, and on a store some requests; no need to
+# do it for every query.
 SECONDS_BETWEEN_LOOKS = 1.0
 COLUMNS = ["id", "path", "path_bytes", "content", "width", "height", "taken", "captions"]
 COLUMNS += ["file", "moment", *PLACE_COLUMNS]
@@ -187,8 +188,15 @@ class Neighbours:
         neighbours = [Neighbour(row, 1.0 - row.pop("_distance")) for row in found]
         return sorted(neighbours, key=_by_score_then_id)[:top]
 
-    def _current(self) -> _Resident | None:
-        with self._lock:
+    def follow(self) -> None:
+        """Move on to the newest state, at most once a second.
+
+        One thread does; the others meanwhile go on with the state before. Files of that are kept
+        for an hour: who asks the table itself after a long rest has to follow first.
+        """
+        if not self._lock.acquire(blocking=self._version < 0):
+            return
+        try:
             now = time.monotonic()
             if now - self._looked >= SECONDS_BETWEEN_LOOKS:
                 self._looked = now
@@ -196,7 +204,12 @@ class Neighbours:
                 if version != self._version:
                     self._resident = self._load()
                     self._version = version
-            return self._resident
+        finally:
+            self._lock.release()
+
+    def _current(self) -> _Resident | None:
+        self.follow()
+        return self._resident
 
     def _load(self) -> _Resident | None:
         if len(self.collection) > self.exact_up_to:

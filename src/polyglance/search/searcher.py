@@ -129,6 +129,7 @@ class Searcher:
         _check_page(top, offset)
         check_relevance(min_relevance)
         words = _words_for_captions(query, offset + top) if hybrid else ""
+        self.neighbours.follow()
         named = self._named(query) if others else set()
         vector = self.embed(query)
         background = self._background(query, vector)
@@ -152,6 +153,7 @@ class Searcher:
     @property
     def has_captions(self) -> bool:
         """Whether words can be looked for in captions, too."""
+        self.neighbours.follow()
         with reading(self.collection.folder):
             return has_captions(self.collection.pictures)
 

@@ -20,6 +20,7 @@ from polyglance.search.caption_words import words_of_captions
 from polyglance.search.collection import Collection, File, file_of, read_info
 from polyglance.search.digest import digest_of_file
 from polyglance.search.lance import REBUILD, TABLES_FOLDER
+from polyglance.search.location import Location
 from polyglance.search.presence import Looks, Presence
 from polyglance.search.schema import picture_id, readable
 from polyglance.search.text_index import has_text_index
@@ -94,7 +95,7 @@ class Verdict:
 
 
 def verify(
-    folder: Path,
+    folder: Location,
     *,
     fingerprint_of: Callable[[str], str],
     content: bool = False,
@@ -115,7 +116,8 @@ def verify(
     info = read_info(folder, migrate=False)
     verdict = Verdict()
     try:
-        require_tables(folder)
+        if isinstance(folder, Path):
+            require_tables(folder)
         collection = Collection(folder, info)
         _check_text_index(collection, verdict)
         files = _check_rows(collection, verdict)

@@ -245,6 +245,7 @@ def leave_over(photos: Path, collection: Path) -> int:
         root=photos,
         folder=folder,
         batch_size=BATCH,
+        places=True,
         load=lambda _name: encoder,
     )
     worker = Worker(job, as_array(set()))

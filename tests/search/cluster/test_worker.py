@@ -29,6 +29,7 @@ def job(tmp_path: Path) -> Job:
         root=tmp_path / "photos",
         folder=tmp_path / "shards",
         batch_size=2,
+        places=True,
         load=lambda _name: ColourEncoder(),
     )
 
