@@ -73,7 +73,7 @@ def measure(collection: Path, manifest: Path, *, rows: int) -> dict[str, Any]:
     }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Model:
     """The model that a collection wants to be filled by."""
 

@@ -100,10 +100,10 @@ that alignment finds hard |
 it is to compare words with regions: each pair costs it a pass. Means of what enters it learn that
 from all pairs of large batches, without a pass. So they are aligned first \
 ({_steps(alignment)} steps of {alignment["training"]["batch_size"]}),
-what enters is then left as it is while the layers are pretrained, and each place of the sequence is
-told how alike both sides are there (`likeness`). This is ours, and part of pretraining here:
-*{WITHOUT}* has neither alignment nor tasks, *{ALIGNED}* no tasks. All rows have the \
-likeness and the vector of the whole text, which is ours too, but those that say so.
+and kept so by the same loss beside the tasks and beside the fine-tuning; and each place of the
+sequence is told how alike both sides are there (`likeness`). This is ours, and part of pretraining
+here: *{WITHOUT}* has neither alignment nor tasks, *{ALIGNED}* no tasks. All rows
+have the likeness and the vector of the whole text, which is ours too, but those that say so.
 
 The first stage is CLMR (paper 2) on the same captions, {_steps(first)} steps, one a seed.
 *Lifted*: by how much the mean of R@1 over both directions grows, relatively. *Ceiling*: the first
@@ -223,7 +223,7 @@ def _targets(ledger: Ledger) -> list[str]:
 
 def _difference(found: tuple[float, float] | None) -> str:
     if found is None:
-        return "(not run)"
+        return "(too few seeds)"
     mean, half = found
     return f"{mean:+.1f} [{mean - half:+.1f}, {mean + half:+.1f}]"
 

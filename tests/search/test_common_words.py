@@ -48,6 +48,11 @@ def collection(folder: Path, captions: Mapping[str, Captions]) -> Collection:
     return Collection.open(folder / "c")
 
 
+@pytest.fixture(autouse=True)
+def few_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LEAST", 2)
+
+
 @pytest.fixture
 def table(tmp_path: Path) -> Any:
     return collection(tmp_path, CAPTIONS).pictures
@@ -97,6 +102,11 @@ def test_of_many_files_some_tell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     }
     table = collection(tmp_path, captions).pictures
     assert common_words(table) == {"a", "dog"}
+
+
+def test_few_captions_say_nothing(table: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LEAST", 5)
+    assert common_words(table) == frozenset()
 
 
 def test_they_follow_the_collection(tmp_path: Path) -> None:

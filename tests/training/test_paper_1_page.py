@@ -86,11 +86,11 @@ def test_the_page_tells_lifts_and_differences(recipes: Any, tmp_path: Path) -> N
         "English: reranking the best 64 lifts the mean R@1 by 20.0 ± 0.0 % (target 15 %, met)"
         in (text)
     )
-    added, nothing_run = "+2.0 [+2.0, +2.0]", "(not run)"
-    assert f"| German | {added} | {added} | {nothing_run} | {nothing_run} |" in text
+    added, few = "+2.0 [+2.0, +2.0]", "(too few seeds)"
+    assert f"| German | {added} | {added} | {few} | {few} |" in text
     assert "Ceiling: i→t 88.0 ± 0.0, t→i 88.0 ± 0.0." in text
     assert "| without TLM | 0 | not run |  | not run |  | 71.9 | 60.9 |" in text.replace(
-        "(not run)", ""
+        "(too few seeds)", ""
     )
     assert "| TLM | 50 | 9.00 | 100 | 4.00 |" in text
     assert "1,234,567 passes" in text

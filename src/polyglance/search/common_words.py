@@ -16,6 +16,7 @@ from polyglance.search.text_index import COLUMN
 
 SAMPLE = 1000  # captioned files; a share of one half is then known to about 3 %
 MOST = 0.5  # of the files
+LEAST = 20  # captioned files; a share of fewer says nothing
 
 
 class CommonWords:
@@ -47,10 +48,14 @@ class CommonWords:
 def common_words(table: Any) -> frozenset[str]:
     """Words that are in the captions of more than half of the files that have any.
 
+    None where few have any.
+
     Ids are digests of paths: those below a bound are a sample drawn at random, always the same.
     """
     captioned = f"{COLUMN} IS NOT NULL"
     count = int(table.count_rows(captioned))
+    if count < LEAST:
+        return frozenset()
     if count > SAMPLE:
         captioned += f" AND id < '{(SAMPLE << 64) // count:016x}'"
     rows = table.search().where(captioned).select([COLUMN]).to_arrow()

@@ -160,7 +160,7 @@ class _Run:
             familiar=self.familiar.keys(),
             batch_size=batch_size,
             places=self.writer.collection.info.places,
-            collection=self.writer.collection.folder,
+            collection=self.writer.folder,
         )
         results = self.engine.outcomes(work)
         try:

@@ -26,13 +26,13 @@ def location_of(text: str | Path | Store) -> Location:
     return text if isinstance(text, Store) else Path(text)
 
 
-def folder_of(text: str | Path) -> Path:
+def folder_of(text: str | Path | Store) -> Path:
     """Likewise, where only a folder will do.
 
     Raises:
         CollectionError: it lies on a store.
     """
-    if str(text).startswith(SCHEME):
+    if isinstance(text, Store) or str(text).startswith(SCHEME):
         raise CollectionError(
             f"{text}: collections on a store are only read; write into a folder, and bring it "
             f"there with 'polyglance collection copy FOLDER {text}'"

@@ -21,6 +21,7 @@ from polyglance.search.collection import (
 )
 from polyglance.search.encoder import Model
 from polyglance.search.lance import TABLES_FOLDER, connect, writing
+from polyglance.search.location import folder_of
 from polyglance.search.schema import (
     INFO_FILE,
     PICTURES,
@@ -54,6 +55,7 @@ class Writer:
 
     def __init__(self, collection: Collection) -> None:
         self.collection = collection
+        self.folder = folder_of(collection.folder)
         self._commits = 0
 
     def upsert(self, rows: Sequence[Stored]) -> None:
@@ -62,7 +64,7 @@ class Writer:
             return
         table = pictures_table(rows, self.collection.info.dimension)
         videos = {picture_id(row.path) for row in rows if row.moment is not None}
-        with writing(self.collection.folder):
+        with writing(self.folder):
             before = self.collection.pictures.version
             _merge(self.collection.pictures, table, whole=videos)
             _read_back(self.collection.pictures, table["id"].to_pylist(), before)
@@ -72,21 +74,21 @@ class Writer:
         """Remember that files could not be read, and why."""
         if not rows:
             return
-        with writing(self.collection.folder):
+        with writing(self.folder):
             _merge(self.collection.skipped, skipped_table(rows))
         self._committed()
 
     def remove_pictures(self, ids: Iterable[str]) -> None:
         """Forget pictures, and videos with all their frames."""
         for condition in id_conditions(ids, column="file"):
-            with writing(self.collection.folder):
+            with writing(self.folder):
                 self.collection.pictures.delete(condition)
             self._committed()
 
     def remove_skipped(self, ids: Iterable[str]) -> None:
         """Forget that files could not be read."""
         for condition in id_conditions(ids):
-            with writing(self.collection.folder):
+            with writing(self.folder):
                 self.collection.skipped.delete(condition)
             self._committed()
 
@@ -94,7 +96,7 @@ class Writer:
         """Note where pictures were taken, by id; ``None`` where their files do not tell."""
         if not places:
             return
-        with writing(self.collection.folder):
+        with writing(self.folder):
             merge = self.collection.pictures.merge_insert("id").when_matched_update_all()
             merge.execute(places_table(places))
         self._committed()
@@ -108,13 +110,13 @@ class Writer:
         Args:
             wanted: ``None`` for what the collection remembers.
         """
-        folder, info = self.collection.folder, self.collection.info
+        info = self.collection.info
         if wanted is not None and wanted != info.places:
             self.collection.info = info.model_copy(update={"places": wanted})
-            _describe(folder, self.collection.info)
+            _describe(self.folder, self.collection.info)
         if self.collection.info.places:
             return
-        with writing(folder):
+        with writing(self.folder):
             table = self.collection.pictures
             if table.count_rows("located"):
                 unknown = "CAST(NULL AS DOUBLE)"
@@ -129,7 +131,7 @@ class Writer:
         """Compact the tables and bring their indices up to date."""
         if self._commits:
             self._compact()
-        with writing(self.collection.folder):
+        with writing(self.folder):
             refresh_index(self.collection.pictures, rows=len(self.collection))
 
     def _committed(self) -> None:
@@ -138,7 +140,7 @@ class Writer:
             self._compact()
 
     def _compact(self) -> None:
-        with writing(self.collection.folder):
+        with writing(self.folder):
             for table in (self.collection.pictures, self.collection.skipped):
                 table.optimize(cleanup_older_than=KEEP_OLD_VERSIONS)
         self._commits = 0

@@ -54,9 +54,7 @@ def test_embeddings_are_those_of_threads_bit_for_bit(
     options = ["--model", tmp_path / "model", "--batch-size", 4, "--workers", 2]
     for engine in ("threads", "ray"):
         told = run("index", photos, "-c", tmp_path / engine, "--engine", engine, *options)
-        assert told.startswith(
-            "30 indexed, 0 unchanged, 0 moved, 0 removed, 0 skipped; 30 pictures"
-        )
+        assert "30 indexed, 0 unchanged, 0 moved, 0 removed, 0 skipped; 30 pictures" in told
     one, other = (
         Collection.open(tmp_path / engine).pictures.to_arrow().sort_by("id").to_pylist()
         for engine in ("threads", "ray")
