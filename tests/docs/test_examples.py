@@ -34,6 +34,7 @@ EXAMPLES = {
     "docs/how-to/add-a-language.md": (2, 2),
     "docs/how-to/compare-models.md": (3, 0),
     "docs/how-to/serve-on-a-network.md": (0, 3),
+    "docs/how-to/serve-from-several-machines.md": (0, 3),
     "docs/how-to/index-on-a-cluster.md": (0, 2),
     "docs/reference/formats.md": (1, 0),
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
@@ -16,6 +16,7 @@ from fastapi import FastAPI, Request
 
 from polyglance.serve.admission import Admission, Turns
 from support.browser import served
+from support.coroutines import apart
 
 
 class Held:
@@ -46,12 +47,6 @@ class Held:
 
     async def read(self, request: Request) -> int:
         return len(await request.body())
-
-
-def apart(answer: Coroutine[Any, Any, Any]) -> Any:
-    """What it comes to, in a thread of its own: that of a browser's tests has a loop that runs."""
-    with ThreadPoolExecutor(1) as pool:
-        return pool.submit(asyncio.run, answer).result()
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from polyglance.serve.app import create_app
 from polyglance.serve.asgi import App, Message, Receive, Scope, Send
 from polyglance.serve.protection import Protection
 from support.colours import ColourEncoder
+from support.coroutines import apart
 
 ADDRESS = "http://127.0.0.1:8000"
 BROWSER = {"accept": "text/html,*/*;q=0.8", "accept-language": "de-AT,de;q=0.9"}
@@ -124,7 +125,7 @@ async def nothing() -> Message:
 
 def test_what_comes_too_slowly() -> None:
     protected = Protection(reads_all, local_only=True, seconds_for_a_body=0.01)
-    told = asyncio.run(answered(protected, nothing))
+    told = apart(answered(protected, nothing))
     assert told == (408, "was Sie schicken, kommt zu langsam an")
 
 
@@ -138,7 +139,7 @@ def test_too_many_and_too_late() -> None:
         )
         return await asyncio.gather(*(answered(admitted, nothing) for _ in range(2)))
 
-    assert asyncio.run(two()) == [
+    assert apart(two()) == [
         (503, "die Antwort dauert zu lange; versuchen Sie es in 1 s noch einmal"),
         (503, "zu viele fragen gleichzeitig; versuchen Sie es in 1 s noch einmal"),
     ]
