@@ -11,7 +11,6 @@ apart.
 
 from __future__ import annotations
 
-import os
 import statistics
 import tempfile
 import time
@@ -21,12 +20,12 @@ from typing import Annotated
 
 import typer
 
+from index import linked, photos
 from polyglance.retriever import Retriever
 from polyglance.search.cluster.connection import connected
 from polyglance.search.cluster.engine import RayEngine
 from polyglance.search.engine import Engine, Threads
 from polyglance.search.indexer import index
-from polyglance.search.scan import scan
 
 WORKERS = (1, 2)
 
@@ -40,15 +39,15 @@ def main(
     scratch: Annotated[Path | None, typer.Option(help="Folder for collections.")] = None,
 ) -> None:
     """Print images/s of threads and workers, round by round, and the medians of their ratios."""
-    source = folder or _photos()
+    source = folder or photos()
     retriever = Retriever.load(model)
     ratios: dict[int, list[float]] = defaultdict(list)
     with (
         connected(address, workers=max(WORKERS)),
         tempfile.TemporaryDirectory(dir=scratch) as place,
     ):
-        pictures = _linked(source, Path(place) / "pictures", images)
-        few = _linked(source, Path(place) / "few", 1)
+        pictures = linked(source, Path(place) / "pictures", images)
+        few = linked(source, Path(place) / "few", 1)
         for number in range(rounds):
             for workers in WORKERS:
                 ways: tuple[Engine, ...] = (
@@ -70,23 +69,6 @@ def main(
             f"cluster / threads with {workers}: {statistics.median(measured):.2f} "
             f"(median of {rounds} rounds)"
         )
-
-
-def _photos() -> Path:
-    named = os.environ.get("POLYGLANCE_FLICKR8K")
-    if not named:
-        raise SystemExit("name a folder with pictures, or set POLYGLANCE_FLICKR8K")
-    return Path(named) / "images"
-
-
-def _linked(source: Path, target: Path, count: int) -> Path:
-    """A folder with links to the first ``count`` pictures of ``source``."""
-    target.mkdir()
-    found = scan(source)
-    for number, file in enumerate(found.pictures[:count]):
-        link = target / f"{number:06}{Path(file.path).suffix}"
-        link.symlink_to(found.root / file.path)
-    return target
 
 
 def _seconds(pictures: Path, place: Path, retriever: Retriever, engine: Engine) -> float:

@@ -48,7 +48,7 @@ def measure(
     retriever = Retriever.load(model)
     rates: dict[str, list[float]] = {"split": [], "batch_a_core": [], "index": []}
     with tempfile.TemporaryDirectory() as scratch:
-        pictures = _linked(folder, Path(scratch) / "pictures", images)
+        pictures = linked(folder, Path(scratch) / "pictures", images)
         batches = _batches(retriever, pictures, images)
         retriever.encode_pixels(batches[0])  # warm up
         for number in range(rounds):
@@ -81,7 +81,7 @@ def photos() -> Path:
     return Path(named) / "images"
 
 
-def _linked(source: Path, target: Path, count: int) -> Path:
+def linked(source: Path, target: Path, count: int) -> Path:
     """A folder with links to the first ``count`` pictures of ``source``."""
     target.mkdir()
     found = scan(source)

@@ -13,10 +13,11 @@ from polyglance.search import common_words as module
 from polyglance.search.collection import Collection
 from polyglance.search.common_words import CommonWords, common_words
 from polyglance.search.query import Query
-from polyglance.search.schema import Captions, Stored
+from polyglance.search.schema import Captions
 from polyglance.search.searcher import Searcher
 from polyglance.search.writer import open_for_writing
 from support.colours import ColourEncoder
+from support.rows import a_row
 
 CAPTIONS: Mapping[str, Captions] = {
     "dog": {"de": ["Ein Hund im Schnee"], "en": ["A dog"], "zh": ["雪地里的狗"]},
@@ -30,17 +31,7 @@ CAPTIONS: Mapping[str, Captions] = {
 def collection(folder: Path, captions: Mapping[str, Captions]) -> Collection:
     embedding = np.eye(ColourEncoder.dimension, dtype=np.float32)[0]
     rows = [
-        Stored(
-            path=f"{name}.png",
-            content=f"{number:032x}",
-            size=1,
-            mtime_ns=1,
-            width=1,
-            height=1,
-            taken=None,
-            captions=each or None,
-            embedding=embedding,
-        )
+        a_row(f"{name}.png", embedding, captions=each or None)
         for number, (name, each) in enumerate(captions.items())
     ]
     with open_for_writing(folder / "c", model=ColourEncoder(), root=folder) as writer:

@@ -22,6 +22,7 @@ from polyglance.search.schema import Stored
 from polyglance.search.searcher import Searcher
 from polyglance.search.writer import open_for_writing
 from support.colours import ColourEncoder
+from support.rows import a_row
 
 DIMENSION = ColourEncoder.dimension
 DECOMPOSED = unicodedata.normalize("NFD", "Müller")
@@ -30,17 +31,7 @@ DECOMPOSED = unicodedata.normalize("NFD", "Müller")
 def stored(path: str, number: int, **changes: Any) -> Stored:
     embedding = np.full(DIMENSION, 0.1, dtype=np.float32)
     embedding[0] = 1.0 - 0.01 * number  # redder the earlier it is
-    row = Stored(
-        path=path,
-        content=f"{number:032x}",
-        size=1,
-        mtime_ns=1,
-        width=100,
-        height=100,
-        taken=None,
-        captions=None,
-        embedding=embedding / np.linalg.norm(embedding),
-    )
+    row = a_row(path, embedding / np.linalg.norm(embedding), width=100, height=100)
     return replace(row, **changes)
 
 

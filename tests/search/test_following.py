@@ -18,6 +18,7 @@ from polyglance.search.schema import Stored, picture_id
 from polyglance.search.searcher import Searcher
 from polyglance.search.writer import Writer, open_for_writing
 from support.colours import ColourEncoder
+from support.rows import a_row
 
 READERS = 2
 ROUNDS = 5
@@ -29,16 +30,11 @@ PATIENCE = 30.0
 def pair(number: int) -> list[Stored]:
     """Two pictures that come and go in one transaction."""
     return [
-        Stored(
-            path=f"{number}-{half}.png",
-            content=f"{number:032x}",
-            size=1,
-            mtime_ns=1,
-            width=1,
-            height=1,
-            taken=None,
+        a_row(
+            f"{number}-{half}.png",
+            COLOUR[number % len(COLOUR)],
             captions={"en": ["a pair"]},
-            embedding=COLOUR[number % len(COLOUR)],
+            content=f"{number:032x}",
         )
         for half in "ab"
     ]

@@ -29,6 +29,7 @@ from polyglance.search.text_index import files_by_words
 from polyglance.search.verification import Kind, verify
 from polyglance.search.writer import open_for_writing
 from support.colours import PALETTE, ColourEncoder, picture
+from support.rows import a_row
 
 CAPTIONS: dict[str, Captions] = {
     "red": {"en": ["A poppy in a field."], "de": ["Eine Mohnblume"]},
@@ -201,16 +202,10 @@ def test_readers_while_a_writer_writes(tmp_path: Path) -> None:
 def stored(path: str, captions: Captions | None, *, frame: int | None = None) -> Stored:
     embedding = np.zeros(ColourEncoder.dimension, dtype=np.float32)
     embedding[frame or 0] = 1.0
-    return Stored(
-        path=path,
-        content=picture_id(path) * 2,
-        size=1,
-        mtime_ns=1,
-        width=1,
-        height=1,
-        taken=None,
+    return a_row(
+        path,
+        embedding,
         captions=captions,
-        embedding=embedding,
         moment=None if frame is None else float(frame),
         frame=frame or 0,
     )

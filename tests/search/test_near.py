@@ -12,9 +12,9 @@ from polyglance.data.place import Place
 from polyglance.search.collection import Collection
 from polyglance.search.filters import Filters
 from polyglance.search.near import EARTH, Near
-from polyglance.search.schema import Stored
 from polyglance.search.writer import open_for_writing
 from support.colours import ColourEncoder
+from support.rows import a_row
 
 # Places where a flat map goes wrong, and some where it does not.
 MIDDLES = [(90, 0), (-90, 77), (89.99, 179.9), (0, 180), (0, -180), (52, -179.99), (-16.8, 179.99)]
@@ -53,18 +53,7 @@ def collection(places: NDArray[np.float64], tmp_path_factory: pytest.TempPathFac
     folder = tmp_path_factory.mktemp("near")
     embedding = np.eye(ColourEncoder.dimension, dtype=np.float32)[0]
     rows = [
-        Stored(
-            path=f"{number}.jpg",
-            content=f"{number:032x}",
-            size=1,
-            mtime_ns=1,
-            width=10,
-            height=10,
-            taken=None,
-            captions=None,
-            embedding=embedding,
-            place=place,
-        )
+        a_row(f"{number}.jpg", embedding, place=place)
         for number, place in enumerate([*(Place(*map(float, each)) for each in places), None])
     ]
     with open_for_writing(folder / "c", model=ColourEncoder(), root=folder) as writer:

@@ -14,6 +14,7 @@ from polyglance.search.collection import Collection
 from polyglance.search.nearest import Neighbours
 from polyglance.search.schema import Stored, picture_id
 from polyglance.search.writer import Writer, open_for_writing
+from support.rows import a_row
 
 Vectors = NDArray[np.float32]
 DIMENSION = 32
@@ -38,17 +39,7 @@ def write(writer: Writer, vectors: Vectors, *, first: int = 0) -> None:
 
 
 def row(number: int, vector: Vectors) -> Stored:
-    return Stored(
-        path=f"{number}.jpg",
-        content=f"{number:032x}",
-        size=1,
-        mtime_ns=1,
-        width=1,
-        height=1,
-        taken=None,
-        captions=None,
-        embedding=vector,
-    )
+    return a_row(f"{number}.jpg", vector)
 
 
 def found(neighbours: Neighbours, query: Vectors, top: int = 10) -> list[str]:

@@ -17,6 +17,7 @@ from polyglance.search.schema import Stored
 from polyglance.search.searcher import Searcher
 from polyglance.search.writer import open_for_writing
 from support.colours import ColourEncoder
+from support.rows import a_row
 
 FILES = 60
 
@@ -25,18 +26,8 @@ def stored(number: int, *, moment: float | None = None, frame: int = 0) -> Store
     embedding = np.full(ColourEncoder.dimension, 0.1, dtype=np.float32)
     embedding[0] = 1.0 + number % 3  # three scores, each of a third of the pictures
     ending = "mp4" if moment is not None else "jpg" if number % 2 else "png"
-    return Stored(
-        path=f"{number}.{ending}",
-        content=f"{number:032x}",
-        size=1,
-        mtime_ns=1,
-        width=1,
-        height=1,
-        taken=None,
-        captions=None,
-        embedding=embedding / np.linalg.norm(embedding),
-        moment=moment,
-        frame=frame,
+    return a_row(
+        f"{number}.{ending}", embedding / np.linalg.norm(embedding), moment=moment, frame=frame
     )
 
 

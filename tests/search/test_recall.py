@@ -15,6 +15,7 @@ from polyglance.search.collection import Collection
 from polyglance.search.recall import measure_recall
 from polyglance.search.schema import Stored
 from polyglance.search.writer import open_for_writing
+from support.rows import a_row
 
 Vectors = NDArray[np.float32]
 DIMENSION = 16
@@ -46,19 +47,7 @@ def clustered(count: int, seed: int) -> Vectors:
 
 def stored(path: str, vectors: Vectors) -> list[Stored]:
     return [
-        Stored(
-            path=path,
-            content=f"{hash(path) % 10**9:032}",
-            size=1,
-            mtime_ns=1,
-            width=1,
-            height=1,
-            taken=None,
-            captions=None,
-            embedding=vector,
-            moment=None if len(vectors) == 1 else float(frame),
-            frame=frame,
-        )
+        a_row(path, vector, moment=None if len(vectors) == 1 else float(frame), frame=frame)
         for frame, vector in enumerate(vectors)
     ]
 

@@ -10,8 +10,8 @@ import typer
 
 from polyglance.cli.collection_copies import duplicates_json, print_duplicates
 from polyglance.cli.collection_health import print_repaired, print_verdict, verdict_json
+from polyglance.cli.folders import collection_folder
 from polyglance.cli.tables import FILES_SHOWN
-from polyglance.search.location import folder_of, location_of
 
 if TYPE_CHECKING:
     from polyglance.search.collection import Collection
@@ -34,7 +34,9 @@ CollectionPlace = Annotated[
 ]
 CollectionFolder = Annotated[
     Path,
-    typer.Argument(metavar="COLLECTION", parser=folder_of, help="Made by 'polyglance index'."),
+    typer.Argument(
+        metavar="COLLECTION", parser=collection_folder, help="Made by 'polyglance index'."
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of lines.")]
 
@@ -66,6 +68,7 @@ def verify(
 
     Exit code 1 if anything is wrong.
     """
+    from polyglance.search.location import location_of
     from polyglance.search.verification import verify as check
 
     verdict = check(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from polyglance.search.location import folder_of
+from polyglance.cli.folders import collection_folder
 
 if TYPE_CHECKING:
     from polyglance.search.engine import Engine
@@ -38,7 +38,7 @@ def index(
             "--collection",
             "-c",
             metavar="FOLDER",
-            parser=folder_of,
+            parser=collection_folder,
             help="Where the embeddings are kept; made if absent.",
         ),
     ],

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -17,81 +19,69 @@ from polyglance.search.text_index import build_text_index
 ROWS_AT_ONCE = 10_000
 
 
-def add_moments(folder: Path, content: dict[str, Any]) -> dict[str, Any]:
-    """From format 1 to 2: the columns ``file`` and ``moment``, as pictures have them.
+Change = Callable[[Any], None]
+Migration = Callable[[Path, dict[str, Any]], dict[str, Any]]
 
-    No embedding is computed again, and the vector index stays. Interrupted, it begins anew.
 
-    Args:
-        folder: of the collection.
-        content: of its ``collection.json``.
+def to_format(number: int) -> Callable[[Change], Migration]:
+    """Make a migration of a change of the table ``pictures``, done by the one writer there is.
 
-    Returns:
-        The new content, which has been written.
-
-    Raises:
-        CollectionError: another process is writing, or the folder cannot be written to.
+    A migration takes the folder of a collection and the content of its ``collection.json``, and
+    returns the new content, which has been written. It computes no embedding again. Where another
+    process is writing, or the folder cannot be written to, it raises :class:`CollectionError`.
     """
-    with only_writer(folder, CollectionError), writing(folder):
-        table = connect(folder).open_table(PICTURES)
-        if "file" not in table.schema.names:
-            table.add_columns({"file": "id", "moment": "CAST(NULL AS DOUBLE)"})
-        return _with_format(folder, content, 2)
+
+    def made(change: Change) -> Migration:
+        @wraps(change)
+        def migrate(folder: Path, content: dict[str, Any]) -> dict[str, Any]:
+            with only_writer(folder, CollectionError), writing(folder):
+                change(connect(folder).open_table(PICTURES))
+                return _with_format(folder, content, number)
+
+        return migrate
+
+    return made
 
 
-def add_words(folder: Path, content: dict[str, Any]) -> dict[str, Any]:
-    """From format 2 to 3: the column ``words`` and the full-text index over it.
+@to_format(2)
+def add_moments(table: Any) -> None:
+    """From format 1: the columns ``file`` and ``moment``, as pictures have them.
 
-    No embedding is computed again. Interrupted, it goes on from there.
+    The vector index stays. Interrupted, it begins anew.
+    """
+    if "file" not in table.schema.names:
+        table.add_columns({"file": "id", "moment": "CAST(NULL AS DOUBLE)"})
 
-    Args:
-        folder: of the collection.
-        content: of its ``collection.json``.
 
-    Returns:
-        The new content, which has been written.
+@to_format(3)
+def add_words(table: Any) -> None:
+    """From format 2: the column ``words`` and the full-text index over it.
 
-    Raises:
-        CollectionError: another process is writing, or the folder cannot be written to.
+    Interrupted, it goes on from there.
     """
     import pyarrow as pa
 
-    with only_writer(folder, CollectionError), writing(folder):
-        table = connect(folder).open_table(PICTURES)
-        if "words" not in table.schema.names:
-            table.add_columns({"words": "CAST(NULL AS STRING)"})
-        waiting = "id = file AND captions IS NOT NULL AND words IS NULL"
-        rows = table.search().where(waiting).select(["id", "captions"]).to_arrow()
-        for batch in rows.to_batches(max_chunksize=ROWS_AT_ONCE):
-            words = [words_of_captions(json.loads(each)) for each in batch["captions"].to_pylist()]
-            filled = pa.table({"id": batch["id"], "words": pa.array(words, pa.string())})
-            table.merge_insert("id").when_matched_update_all().execute(filled)
-        build_text_index(table)
-        table.optimize()  # rows that were filled go back into the vector index
-        return _with_format(folder, content, 3)
+    if "words" not in table.schema.names:
+        table.add_columns({"words": "CAST(NULL AS STRING)"})
+    waiting = "id = file AND captions IS NOT NULL AND words IS NULL"
+    rows = table.search().where(waiting).select(["id", "captions"]).to_arrow()
+    for batch in rows.to_batches(max_chunksize=ROWS_AT_ONCE):
+        words = [words_of_captions(json.loads(each)) for each in batch["captions"].to_pylist()]
+        filled = pa.table({"id": batch["id"], "words": pa.array(words, pa.string())})
+        table.merge_insert("id").when_matched_update_all().execute(filled)
+    build_text_index(table)
+    table.optimize()  # rows that were filled go back into the vector index
 
 
-def add_places(folder: Path, content: dict[str, Any]) -> dict[str, Any]:
-    """From format 3 to 4: the columns of places, empty: ``polyglance index`` fills them.
+@to_format(4)
+def add_places(table: Any) -> None:
+    """From format 3: the columns of places, empty; ``polyglance index`` fills them.
 
-    No embedding is computed again, and the indices stay. Interrupted, it begins anew.
-
-    Args:
-        folder: of the collection.
-        content: of its ``collection.json``.
-
-    Returns:
-        The new content, which has been written.
-
-    Raises:
-        CollectionError: another process is writing, or the folder cannot be written to.
+    The indices stay. Interrupted, it begins anew.
     """
-    with only_writer(folder, CollectionError), writing(folder):
-        table = connect(folder).open_table(PICTURES)
-        if "located" not in table.schema.names:
-            unknown = "CAST(NULL AS DOUBLE)"
-            table.add_columns({"latitude": unknown, "longitude": unknown, "located": "false"})
-        return _with_format(folder, content, 4)
+    if "located" not in table.schema.names:
+        unknown = "CAST(NULL AS DOUBLE)"
+        table.add_columns({"latitude": unknown, "longitude": unknown, "located": "false"})
 
 
 def _with_format(folder: Path, content: dict[str, Any], number: int) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -124,7 +125,9 @@ class Writer:
                 table.update(
                     values_sql={"latitude": unknown, "longitude": unknown, "located": "false"}
                 )
-                table.optimize(cleanup_older_than=timedelta(0))
+                with warnings.catch_warnings():  # that older states go is what was asked for
+                    warnings.simplefilter("ignore", UserWarning)
+                    table.optimize(cleanup_older_than=timedelta(0))
                 self._committed()
 
     def tidy(self) -> None:
