@@ -93,6 +93,13 @@ def told(summary: Summary) -> dict[str, Any]:
     return {key: it for key, it in asdict(summary).items() if key not in {"seconds", "encoded"}}
 
 
+def gated(log: Path) -> Path:
+    """The folder, made, of workers that wait before they have done all."""
+    log.mkdir()
+    (log / GATE).touch()
+    return log
+
+
 def wait_until(true: Callable[[], bool]) -> None:
     limit = time.monotonic() + PATIENCE
     while not true():
@@ -106,9 +113,7 @@ def wait_until(true: Callable[[], bool]) -> None:
 def test_a_node_that_dies_half_way_changes_nothing(
     cluster: Any, photos: Path, whole: Any, tmp_path: Path
 ) -> None:
-    log, collection = tmp_path / "log", tmp_path / "collection"
-    log.mkdir()
-    (log / GATE).touch()
+    log, collection = gated(tmp_path / "log"), tmp_path / "collection"
     node = cluster.add_node(num_cpus=1, **NODE)
 
     def kill_it_at_work() -> None:
@@ -147,9 +152,7 @@ indexer.index(photos, collection, encoder=ColourEncoder(), batch_size=2, engine=
 def test_a_run_that_was_killed_is_gone_on_with(
     cluster: Any, photos: Path, whole: Any, tmp_path: Path
 ) -> None:
-    log, collection = tmp_path / "log", tmp_path / "collection"
-    log.mkdir()
-    (log / GATE).touch()
+    log, collection = gated(tmp_path / "log"), tmp_path / "collection"
     words = [str(photos), str(collection), str(log), cluster.address]
     process = subprocess.Popen([sys.executable, "-c", DRIVER, *words])
     try:
