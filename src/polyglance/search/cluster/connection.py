@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -57,12 +58,15 @@ def connected(address: str | None, *, workers: int | None) -> Iterator[Any]:
         yield ray
         return
     try:
-        ray.init(
-            address=address or "local",
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-            **({} if address else _own(workers or processors())),
-        )
+        with warnings.catch_warnings():
+            # LanceDB warns of forks; those of Ray become other programs at once.
+            warnings.filterwarnings("ignore", "lancedb fork support", RuntimeWarning)
+            ray.init(
+                address=address or "local",
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                **({} if address else _own(workers or processors())),
+            )
     except Exception as error:  # Ray raises what comes, down to Exception itself
         where = f"the Ray cluster at {address} cannot be reached" if address else "Ray cannot start"
         raise ClusterError(
