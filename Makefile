@@ -18,7 +18,7 @@ demo: setup  ## measure, adapt, measure again, index and search sample pictures 
 
 test: setup  ## fetch the pretrained towers once, then run every test offline
 	@$(BIN)/polyglance download mini emoji detector
-	$(BIN)/pytest
+	$(BIN)/pytest -n logical --maxprocesses 8 --dist worksteal
 
 check: setup  ## lint, format and types
 	$(BIN)/ruff check .

@@ -12,6 +12,9 @@ from pytest_socket import socket_allow_hosts
 if TYPE_CHECKING:
     from polyglance import Retriever
 
+# One for each of the processes that share the suite; torch and ONNX Runtime read it when imported.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 
 @pytest.fixture(autouse=True)
 def no_network() -> None:

@@ -14,15 +14,17 @@ from polyglance.errors import ClusterError
 from polyglance.search.cluster.connection import connected, require_ray
 
 OWN = """
+from contextlib import suppress
 from pathlib import Path
 from polyglance.search.cluster.connection import connected
 
 def sockets(process):
     '''Inodes of the sockets that a process has open.'''
-    try:
-        names = [str(file.readlink()) for file in (process / "fd").iterdir()]
-    except OSError:
-        return set()
+    names = []
+    with suppress(OSError):  # the process has ended
+        for file in (process / "fd").iterdir():
+            with suppress(OSError):  # closed since
+                names.append(str(file.readlink()))
     return {name[8:-1] for name in names if name.startswith("socket:[")}
 
 with connected(None, workers=1) as ray:
