@@ -78,6 +78,30 @@ def test_texts_alone_get_the_states_of_the_official_model(tmp_path: Path, family
     torch.testing.assert_close(found.first, expected[:, 0], rtol=0, atol=1e-5)
 
 
+@pytest.mark.parametrize(
+    "family", ["bert", "roberta", "xlm-roberta", "camembert", "electra", "distilbert"]
+)
+def test_first_places_alone_get_the_states_and_gradients_of_all(family: str) -> None:
+    trunk = trunk_of(official(family), family).eval()
+    embedded = torch.randn(3, 9, 12, requires_grad=True)
+    mask = torch.arange(9) < torch.tensor([9, 4, 7])[:, None]
+    expected, found = trunk(embedded, mask)[:, 0], trunk.first(embedded, mask)
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-5)
+    weights = torch.randn_like(expected)
+    of_all, of_first = (
+        torch.autograd.grad((states * weights).sum(), embedded)[0] for states in (expected, found)
+    )
+    torch.testing.assert_close(of_first, of_all, rtol=1e-4, atol=1e-5)
+
+
+def test_first_places_alone_are_dropped_out_in_training() -> None:
+    trunk = tiny_trunk(dropout=0.5)
+    embedded, mask = torch.randn(2, 5, trunk.width), torch.ones(2, 5, dtype=torch.bool)
+    assert not torch.equal(trunk.first(embedded, mask), trunk.first(embedded, mask))
+    trunk.eval()
+    torch.testing.assert_close(trunk.first(embedded, mask), trunk(embedded, mask)[:, 0])
+
+
 def test_a_second_sentence_has_berts_own_segment(tmp_path: Path) -> None:
     model = official("bert")
     stream = tiny_stream(trunk=trunk_of(deepcopy(model), "bert")).eval()

@@ -132,6 +132,17 @@ class SingleStream(nn.Module):
             states = self.trunk(texts + self.no_picture, text_mask)  # (n, length, width)
             return States(states[:, 0], states, None)
         length, regions = texts.shape[1], images.vectors.shape[1]
+        states = self.trunk(*self._sequence(texts, text_mask, images))
+        return States(states[:, 0], states[:, :length], states[:, length : length + regions])
+
+    def first(self, texts: Tensor, text_mask: Tensor, images: EmbeddedRegions) -> Tensor:
+        """(n, width), the first of the states that a call gives, for less than all of them."""
+        return self.trunk.first(*self._sequence(texts, text_mask, images))
+
+    def _sequence(
+        self, texts: Tensor, text_mask: Tensor, images: EmbeddedRegions
+    ) -> tuple[Tensor, Tensor]:
+        """What enters the transformer, (n, length + regions + 1, width), and its bool mask."""
         if self.likeness is not None:
             of_texts, of_regions = self.likeness(texts, text_mask, images)
             texts, images = texts + of_texts, replace(images, vectors=images.vectors + of_regions)
@@ -140,8 +151,7 @@ class SingleStream(nn.Module):
         )  # (n, length + regions + 1, width)
         there = text_mask.new_ones(len(texts), 1)
         mask = torch.cat([text_mask, images.mask, there], dim=1)  # (n, length + regions + 1)
-        states = self.trunk(sequence, mask)
-        return States(states[:, 0], states[:, :length], states[:, length : length + regions])
+        return sequence, mask
 
     def _behind(self, text_mask: Tensor, images: EmbeddedRegions) -> tuple[Tensor, Tensor]:
         """What follows the texts: regions (n, regions, width) and the end (n, 1, width)."""

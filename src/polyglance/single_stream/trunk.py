@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from polyglance.errors import ModelError
 from polyglance.single_stream.attention import use_short_attention
+from polyglance.single_stream.last_layer import first_state
 from polyglance.single_stream.word_table import WordTable
 from polyglance.text.transformer import load_transformer, save_architecture
 
@@ -83,10 +84,17 @@ class Trunk(nn.Module):
 
         States at places that the mask leaves out say nothing, and no other place attends to them.
         """
-        states = self.dropout(self.norm(embedded))
-        attended = mask[:, None, None, :]  # (n, heads, from, to)
+        states, attended = self._entering(embedded, mask)
         output: Tensor = self.layers(states, attention_mask=attended).last_hidden_state
         return output
+
+    def first(self, embedded: Tensor, mask: Tensor) -> Tensor:
+        """(n, width) the states of the first places alone, for less than those of all."""
+        return first_state(self.layers, *self._entering(embedded, mask))
+
+    def _entering(self, embedded: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """The layers' input (n, length, width), and their mask (n, heads, from, to)."""
+        return self.dropout(self.norm(embedded)), mask[:, None, None, :]
 
     def save_architecture(self, folder: Path) -> None:
         """Write ``text-architecture.json`` into a checkpoint's folder."""

@@ -188,12 +188,12 @@ class Fei(System):
         assert some.mask is not None  # noqa: S101
         assert others.tokens is not None  # noqa: S101
         assert others.mask is not None  # noqa: S101
-        states = self.stream(
+        first = self.stream.first(
             others.tokens[:, :longest],
             others.mask[:, :longest],
             EmbeddedRegions(some.tokens, some.embedding, some.mask),
         )
-        scores: Tensor = self.head(states.first)  # (pairs, 1)
+        scores: Tensor = self.head(first)  # (pairs, 1)
         return scores[:, 0]
 
     @property
