@@ -66,12 +66,14 @@ class Packing:
 
     def padded(self, packed: Sequence[Tensor]) -> Tensor:
         """(all words, hidden) a direction → (texts, words, hidden), their mean; else zero."""
-        nothing = packed[0].new_zeros(*self.index.shape, packed[0].shape[1])
-        states = nothing
-        for direction, each in enumerate(packed):
-            there = (self.text, self.place(direction))
-            states = states + nothing.index_put(there, each / len(packed))
-        return states
+        texts, words = self.index.shape
+        mean = packed[0]
+        if len(packed) > 1:
+            read = torch.empty_like(self.index)
+            read[self.text, self.place(1)] = torch.arange(len(self.text), device=self.index.device)
+            mean = (mean + packed[1][read[self.text, self.step]]) / 2  # (all words, hidden)
+        padded = mean.new_zeros(texts * words, mean.shape[1])
+        return padded.index_copy(0, self.text * words + self.step, mean).view(texts, words, -1)
 
     def last(self, packed: Sequence[Tensor]) -> Tensor:
         """(all words, hidden) a direction → (directions, texts, hidden), where each text ends."""
