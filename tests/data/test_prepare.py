@@ -130,7 +130,7 @@ def test_prepare_prints_the_warnings_of_a_reader(tmp_path: Path) -> None:
 def test_mistakes_in_the_options(dataset: Path) -> None:
     words = ["folder", dataset / "data/photos"]
     run("prepare", *words, "--output", dataset / "m.jsonl", "--rename", "jp", code=2)
-    run("prepare", "webdataset", dataset, "--output", dataset / "m.jsonl", code=2)
+    run("prepare", "no-such-format", dataset, "--output", dataset / "m.jsonl", code=2)
     with pytest.raises(ManifestError, match=r"ends in \.jsonl or \.parquet"):
         run("prepare", *words, "--output", dataset / "m.yaml")
     with pytest.raises(ManifestError, match="absent: no such file or folder"):

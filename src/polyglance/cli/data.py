@@ -36,6 +36,7 @@ class Format(StrEnum):
     PRECOMP = "precomp"
     UNITER = "uniter"
     VATEX = "vatex"
+    WEBDATASET = "webdataset"
     XTD10 = "xtd10"
 
 
@@ -49,8 +50,8 @@ def prepare(
         list[Path],
         typer.Argument(
             metavar="SOURCE…",
-            help="Files, or the folders of multi30k, xtd10, folder, precomp, uniter, npy and "
-            "bigfile.",
+            help="Files, or the folders of multi30k, xtd10, folder, webdataset, precomp, "
+            "uniter, npy and bigfile.",
         ),
     ],
     output: Annotated[Path, typer.Option(help="The manifest to write: .jsonl or .parquet.")],

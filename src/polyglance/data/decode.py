@@ -7,7 +7,6 @@ are cut short, files that would fill the memory, and files that are no pictures 
 
 from __future__ import annotations
 
-import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -18,6 +17,7 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple
 from polyglance.data.outside.convert import convert
 from polyglance.data.outside.formats import format_of
 from polyglance.data.place import Place, place_of
+from polyglance.data.tar_members import file_status, open_file
 from polyglance.errors import PictureError
 
 if TYPE_CHECKING:
@@ -157,14 +157,17 @@ def _binary_file(source: PictureSource) -> Iterator[IO[bytes]]:
 
 
 def regular_file(path: Path) -> IO[bytes]:
-    """Open a file; pipes and devices, which could block for ever, are refused unopened."""
+    """Open a file or a member; pipes and devices, which could block for ever, are refused unopened.
+
+    Raises:
+        PictureError: it is none, or cannot be opened.
+    """
     try:
-        status = path.stat()
-        if stat.S_ISDIR(status.st_mode):
+        if path.is_dir():
             raise PictureError("a folder, not a picture")
-        if not stat.S_ISREG(status.st_mode):
+        if not file_status(path).is_regular:
             raise PictureError("a pipe or device, not a picture file")
-        return path.open("rb")
+        return open_file(path)
     except FileNotFoundError:
         raise PictureError("no such file") from None
     except (OSError, ValueError) as error:  # ValueError: a NUL character in the name

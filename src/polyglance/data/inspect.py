@@ -14,6 +14,7 @@ from polyglance.data.language import writes_spaces
 from polyglance.data.manifest import read_manifest
 from polyglance.data.record import Record
 from polyglance.data.stamps import digest
+from polyglance.data.tar_members import exists, file_status
 from polyglance.errors import PictureError
 
 _T = TypeVar("_T")
@@ -205,7 +206,7 @@ def _look_at_files(
         path = record.image or record.video
         if path is None:
             continue
-        if not path.exists():
+        if not exists(path):
             missing.append((place, str(path)))
         else:
             files.append((place, path))
@@ -220,8 +221,8 @@ def _look_at_files(
 
 def _copies(files: Sequence[tuple[Place, Path]]) -> Iterator[list[Place]]:
     """Groups of places with files of the same bytes; only files of the same size are read."""
-    regular = [(place, path) for place, path in files if path.is_file()]
-    by_size = _grouped((path.stat().st_size, (place, path)) for place, path in regular)
+    looked = [(file_status(path), (place, path)) for place, path in files]
+    by_size = _grouped((seen.size, file) for seen, file in looked if seen.is_regular)
     for same_size in by_size.values():
         if len(same_size) > 1:
             # what cannot be read equals nothing: it goes by its name

@@ -10,6 +10,7 @@ from polyglance.data.manifest import is_json_lines, write_manifest
 from polyglance.data.readers import READERS, ReaderOptions
 from polyglance.data.readers.common import images_folder, read_text_lines
 from polyglance.data.record import Record
+from polyglance.data.tar_members import exists
 from polyglance.errors import ManifestError
 
 _LINK = "images"
@@ -69,7 +70,7 @@ def prepare_manifest(
         records = list(_linked(records, images_folder(sources, options), output))
     write_manifest(records, output)
     files = [record.file for record in records if record.file is not None]
-    missing = tuple(file for file in files if not file.exists())
+    missing = tuple(file for file in files if not exists(file))
     return Prepared(len(records), caption_counts(records), missing)
 
 

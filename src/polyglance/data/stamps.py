@@ -6,6 +6,8 @@ import hashlib
 from pathlib import Path
 from typing import NamedTuple
 
+from polyglance.data.tar_members import file_status, open_file
+
 DIGITS = 32
 """Of a digest, in base 16: 128 bits tell files apart."""
 
@@ -30,10 +32,10 @@ def look(path: Path | None) -> Look:
 def stamp(path: Path | None) -> str:
     """Size and time of a file: what changes when a picture changes, and looked up at once."""
     try:
-        status = path.stat() if path is not None else None
+        status = file_status(path) if path is not None else None
     except OSError:
         status = None
-    return f"{status.st_size}-{status.st_mtime_ns}" if status is not None else "absent"
+    return f"{status.size}-{status.mtime_ns}" if status is not None else "absent"
 
 
 def same_size(one: str, other: str) -> bool:
@@ -46,7 +48,7 @@ def digest(path: Path | None) -> str | None:
     if path is None:
         return None
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()[:DIGITS]
     except OSError:
         return None

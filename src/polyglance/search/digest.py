@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+from polyglance.data.tar_members import open_file
+
 
 def digest(data: bytes = b"") -> hashlib.blake2b:
     """BLAKE2b of 128 bits, begun with ``data``."""
@@ -17,5 +19,5 @@ def digest_of_file(path: Path) -> str:
     Raises:
         OSError: the file cannot be read.
     """
-    with path.open("rb") as handle:
+    with open_file(path) as handle:
         return hashlib.file_digest(handle, digest).hexdigest()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from polyglance.data.place import Place
+from polyglance.data.tar_members import open_file, open_status
 from polyglance.data.video import Sampling
 from polyglance.errors import PictureError
 from polyglance.search.digest import digest
@@ -118,9 +118,9 @@ def embed_video(
     if not is_readable():
         return Unreadable(file, MISSING, for_good=False)
     try:
-        with (root / file.path).open("rb") as handle:
-            status = os.fstat(handle.fileno())
-            file = replace(file, size=status.st_size, mtime_ns=status.st_mtime_ns)
+        with open_file(root / file.path) as handle:
+            status = open_status(handle)
+            file = replace(file, size=status.size, mtime_ns=status.mtime_ns)
             content = hashlib.file_digest(handle, digest).hexdigest()
             if is_familiar(content):
                 return Familiar(file, content)
@@ -147,15 +147,15 @@ def _read(
     from polyglance.data.decode import decodable, open_picture, picture_facts
 
     try:
-        with (root / file.path).open("rb") as handle:
-            status = os.fstat(handle.fileno())
-            if status.st_size > MAX_BYTES:
+        with open_file(root / file.path) as handle:
+            status = open_status(handle)
+            if status.size > MAX_BYTES:
                 return Unreadable(file, f"larger than {MAX_BYTES >> 30} GiB", for_good=True)
             data = handle.read()
     except OSError as error:
         return Unreadable(file, f"cannot be read: {error.strerror}", for_good=False)
     # What counts is the file as it was when it was read, not as the scan saw it.
-    file = replace(file, size=status.st_size, mtime_ns=status.st_mtime_ns)
+    file = replace(file, size=status.size, mtime_ns=status.mtime_ns)
     content = digest(data).hexdigest()
     if is_familiar(content):
         return Familiar(file, content)

@@ -6,11 +6,11 @@ now told to; no picture is decoded, and none encoded.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator
 
 from polyglance.data.decode import picture_facts, regular_file
 from polyglance.data.place import Place
+from polyglance.data.tar_members import open_status
 from polyglance.errors import PictureError
 from polyglance.progress import track
 from polyglance.search.collection import FILE_COLUMNS, Collection, File, file_of
@@ -56,8 +56,8 @@ def _places(collection: Collection, files: Iterable[File]) -> Iterator[tuple[str
     for file in files:
         try:
             with regular_file(collection.absolute(file.path)) as handle:
-                status = os.fstat(handle.fileno())
-                if (status.st_size, status.st_mtime_ns) != (file.size, file.mtime_ns):
+                status = open_status(handle)
+                if (status.size, status.mtime_ns) != (file.size, file.mtime_ns):
                     continue
                 place = picture_facts(handle).place
         except PictureError:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
 
+from polyglance.data.tar_members import ARCHIVE_SUFFIX, file_status, members
 from polyglance.search.collection import Collection, File
 
 
@@ -44,14 +44,14 @@ class Looks:
         """What became of a file, by its size and modification time; it is not opened."""
         path = self.collection.absolute(file.path)
         try:
-            status = path.stat()
-        except (FileNotFoundError, NotADirectoryError):
+            status = file_status(path)
+        except FileNotFoundError:
             return self._without(path)
         except OSError:
             return Presence.OUT_OF_REACH
-        if not stat.S_ISREG(status.st_mode):
+        if not status.is_regular:
             return Presence.GONE
-        same = (status.st_size, status.st_mtime_ns) == (file.size, file.mtime_ns)
+        same = (status.size, status.mtime_ns) == (file.size, file.mtime_ns)
         return Presence.UNCHANGED if same else Presence.CHANGED
 
     def _without(self, path: Path) -> Presence:
@@ -68,6 +68,8 @@ class Looks:
 
 def _holds_something(folder: Path) -> bool:
     try:
+        if folder.suffix.lower() == ARCHIVE_SUFFIX and not folder.is_dir():
+            return bool(members(folder)) if folder.exists() else _holds_something(folder.parent)
         with os.scandir(folder) as entries:
             return next(entries, None) is not None
     except OSError:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from polyglance.data.decode import IMAGE_SUFFIXES
+from polyglance.data.tar_members import file_status
 from polyglance.data.video import VIDEO_SUFFIXES
 from polyglance.errors import CollectionError
 from polyglance.search.schema import Captions
@@ -171,7 +171,7 @@ def _note_file(
     is_video: bool = False,
 ) -> None:
     try:
-        status = file.stat()
+        status = file_status(file)
     except OSError as error:
         gone = isinstance(error, FileNotFoundError)
         reason = "a link to nothing" if gone and file.is_symlink() else str(error.strerror)
@@ -179,14 +179,14 @@ def _note_file(
         if not gone:
             result.unreachable.append(path)
         return
-    if not stat.S_ISREG(status.st_mode):
+    if not status.is_regular:
         result.problems.append((path, "not a regular file"))
         return
     result.pictures.append(
         Found(
             path=path,
-            size=status.st_size,
-            mtime_ns=status.st_mtime_ns,
+            size=status.size,
+            mtime_ns=status.mtime_ns,
             captions=captions,
             is_video=is_video,
         )

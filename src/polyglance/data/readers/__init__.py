@@ -14,6 +14,7 @@ from polyglance.data.readers.karpathy import read_karpathy
 from polyglance.data.readers.multi30k import read_multi30k
 from polyglance.data.readers.options import Reader, ReaderOptions
 from polyglance.data.readers.vatex import read_vatex
+from polyglance.data.readers.webdataset import read_webdataset
 from polyglance.data.readers.xtd10 import read_xtd10
 
 __all__ = ["READERS", "Reader", "ReaderOptions"]
@@ -26,5 +27,6 @@ READERS: dict[str, Reader] = {
     "karpathy": read_karpathy,
     "multi30k": read_multi30k,
     "vatex": read_vatex,
+    "webdataset": read_webdataset,
     "xtd10": read_xtd10,
 }

@@ -1,0 +1,126 @@
+"""WebDataset: tar archives in which files of one sample lie side by side under one name.
+
+``000012.jpg``, ``000012.txt`` and ``000012.json`` are one sample: what stands before the first full
+stop of the file's name is its key, what stands behind says what it is
+(https://github.com/webdataset/webdataset; img2dataset writes such archives). Pictures are read from
+the archives, see :mod:`polyglance.data.tar_members`.
+
+Captions: ``000012.txt`` is one caption in the language that is told, ``000012.de.txt`` one in
+German; where there is no text, ``caption`` in ``000012.json`` is one in the language that is told.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path, PurePosixPath
+
+from polyglance.data.decode import IMAGE_SUFFIXES
+from polyglance.data.language import is_language_tag
+from polyglance.data.readers.common import checked_language, images_folder
+from polyglance.data.readers.options import ReaderOptions
+from polyglance.data.record import Record
+from polyglance.data.tar_members import ARCHIVE_SUFFIX, members, open_file
+from polyglance.data.text import normalise_text
+from polyglance.data.video import VIDEO_SUFFIXES
+from polyglance.errors import ManifestError
+
+
+def read_webdataset(sources: Sequence[Path], options: ReaderOptions) -> Iterator[Record]:
+    """Read archives, or all archives of folders, in the order of their names.
+
+    Samples without a picture or video are passed over, and so are hidden names.
+
+    Args:
+        sources: ``.tar`` files, or folders that hold them.
+        options: ``languages``: the language of plain captions; ``rename``; ``split``.
+
+    Yields:
+        A record for each sample, with the path of its picture below ``images`` (the folder of the
+        first source) as id.
+
+    Raises:
+        ManifestError: an archive cannot be read, nothing is in any, or the language is not told.
+    """
+    base = images_folder(sources, options)
+    found = 0
+    for archive in _archives(sources):
+        for picture, texts in _samples(archive):
+            found += 1
+            below = picture.is_relative_to(base)
+            is_video = picture.suffix.lower() in VIDEO_SUFFIXES
+            yield Record(
+                id=(picture.relative_to(base) if below else picture).as_posix(),
+                image=None if is_video else picture,
+                video=picture if is_video else None,
+                captions=_captions(texts, options),
+                split=options.split,
+            )
+    if not found:
+        raise ManifestError(f"{sources[0]}: no archive (.tar) with pictures in it")
+
+
+def _archives(sources: Sequence[Path]) -> Iterator[Path]:
+    for source in sources:
+        path = source.resolve()
+        if path.is_dir():
+            yield from sorted(path.glob(f"*{ARCHIVE_SUFFIX}"))
+        elif path.suffix.lower() == ARCHIVE_SUFFIX:
+            yield path
+        else:
+            raise ManifestError(f"{source}: not a {ARCHIVE_SUFFIX} file, nor a folder of some")
+
+
+def _samples(archive: Path) -> Iterator[tuple[Path, dict[str, Path]]]:
+    """The picture or video of each sample, and its other files by what they are."""
+    try:
+        names = members(archive)
+    except OSError as error:
+        raise ManifestError(f"{archive}: cannot be read: {error.strerror}") from None
+    samples: dict[str, dict[str, Path]] = {}
+    for name in names:
+        path = PurePosixPath(name)
+        key, _, kind = path.name.partition(".")
+        if key:
+            samples.setdefault(str(path.parent / key), {})[kind.lower()] = archive / name
+    for files in samples.values():
+        for kind in sorted(files, key=lambda kind: f".{kind}" in VIDEO_SUFFIXES):  # pictures first
+            if f".{kind}" in IMAGE_SUFFIXES or f".{kind}" in VIDEO_SUFFIXES:
+                yield files[kind], files
+                break
+
+
+def _captions(files: Mapping[str, Path], options: ReaderOptions) -> dict[str, tuple[str, ...]]:
+    captions: dict[str, tuple[str, ...]] = {}
+    for kind, path in files.items():
+        tag = kind.removesuffix(".txt")
+        if tag != kind and is_language_tag(tag) and (text := _text(path)):
+            captions[options.rename.get(tag, tag)] = (text,)
+    plain = files.get("txt") or files.get("json")
+    if plain is not None and (text := _text(plain)):
+        captions.setdefault(_language(plain, options), (text,))
+    return captions
+
+
+def _text(path: Path) -> str:
+    """The caption in a text or JSON member; empty where there is none."""
+    try:
+        with open_file(path) as file:
+            content = file.read().decode("utf-8-sig")
+        text = _caption_in(content) if path.suffix.lower() == ".json" else content
+    except (ValueError, RecursionError):
+        raise ManifestError(f"{path}: neither UTF-8 text nor JSON of UTF-8") from None
+    except OSError as error:
+        raise ManifestError(f"{path}: cannot be read: {error.strerror}") from None
+    return normalise_text(" ".join(text.split())) if isinstance(text, str) else ""
+
+
+def _caption_in(content: str) -> object:
+    told = json.loads(content)
+    return told.get("caption") if isinstance(told, dict) else None
+
+
+def _language(path: Path, options: ReaderOptions) -> str:
+    if len(options.languages) != 1:
+        raise ManifestError(f"{path}: which language is this? Say it once with --language")
+    return checked_language(options.languages[0], "--language")
