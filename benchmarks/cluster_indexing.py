@@ -14,9 +14,8 @@ from __future__ import annotations
 import statistics
 import tempfile
 import time
-from collections import defaultdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -39,36 +38,70 @@ def main(
     scratch: Annotated[Path | None, typer.Option(help="Folder for collections.")] = None,
 ) -> None:
     """Print images/s of threads and workers, round by round, and the medians of their ratios."""
-    source = folder or photos()
+    found = measure(
+        folder or photos(),
+        model=model,
+        images=images,
+        rounds=rounds,
+        address=address,
+        scratch=scratch,
+    )
+    for each in found["rounds"]:
+        print(each)
+    for workers, ratio in found["cluster_by_threads"].items():
+        print(f"cluster / threads with {workers}: {ratio:.2f} (median of {rounds} rounds)")
+
+
+def measure(
+    folder: Path,
+    *,
+    model: str = "mini",
+    images: int = 512,
+    rounds: int = 3,
+    address: str | None = None,
+    scratch: Path | None = None,
+) -> dict[str, Any]:
+    """Images/s of threads, of workers, and of workers once their models are loaded."""
     retriever = Retriever.load(model)
-    ratios: dict[int, list[float]] = defaultdict(list)
+    found: list[dict[str, float]] = []
     with (
         connected(address, workers=max(WORKERS)),
         tempfile.TemporaryDirectory(dir=scratch) as place,
     ):
-        pictures = linked(source, Path(place) / "pictures", images)
-        few = linked(source, Path(place) / "few", 1)
-        for number in range(rounds):
+        pictures = linked(folder, Path(place) / "pictures", images)
+        few = linked(folder, Path(place) / "few", 1)
+        for _ in range(rounds):
             for workers in WORKERS:
                 ways: tuple[Engine, ...] = (
                     Threads(workers),
                     RayEngine(address=address, workers=workers),
                 )
-                begun = _seconds(few, Path(place), retriever, ways[1])
+                loading = _seconds(few, Path(place), retriever, ways[1])
                 threads, cluster = (_seconds(pictures, Path(place), retriever, it) for it in ways)
-                ratios[workers].append(threads / cluster)
-                print(
-                    f"round {number + 1}, workers: {workers}; images/s: threads "
-                    f"{images / threads:.1f}, cluster {images / cluster:.1f}, "
-                    f"{images / max(cluster - begun, 1e-9):.1f} once models are loaded "
-                    f"({begun:.1f} s)",
-                    flush=True,
+                found.append(
+                    {
+                        "workers": workers,
+                        "threads": round(images / threads, 1),
+                        "cluster": round(images / cluster, 1),
+                        "loaded": round(images / max(cluster - loading, 1e-9), 1),
+                        "loading_s": round(loading, 1),
+                    }
                 )
-    for workers, measured in ratios.items():
-        print(
-            f"cluster / threads with {workers}: {statistics.median(measured):.2f} "
-            f"(median of {rounds} rounds)"
-        )
+    return {
+        "images": images,
+        "rounds": found,
+        "cluster_by_threads": {
+            workers: round(
+                statistics.median(
+                    each["cluster"] / each["threads"]
+                    for each in found
+                    if each["workers"] == workers
+                ),
+                2,
+            )
+            for workers in WORKERS
+        },
+    }
 
 
 def _seconds(pictures: Path, place: Path, retriever: Retriever, engine: Engine) -> float:

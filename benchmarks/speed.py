@@ -57,6 +57,12 @@ def _ranking() -> dict[str, Any]:
     return measure()
 
 
+def _cluster() -> dict[str, Any]:
+    from cluster_indexing import measure
+
+    return measure(_flickr8k() / "images")
+
+
 def _first_answer() -> dict[str, Any]:
     from first_answer import measure
 
@@ -77,6 +83,7 @@ def _five_million() -> dict[str, Any]:
 
 MEASURES: dict[str, Callable[[], dict[str, Any]]] = {
     "indexing": _indexing,
+    "cluster": _cluster,
     "ranking": _ranking,
     "first answer": _first_answer,
     "a million": _million,

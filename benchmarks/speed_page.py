@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from statistics import median
 from typing import Any
 
 Found = Mapping[str, Any]
 
-PARTS = ("indexing", "ranking", "first answer", "a million", "five million")
+PARTS = ("indexing", "cluster", "ranking", "first answer", "a million", "five million")
+SIZES = (10_000_000, 100_000_000)  # that costs are computed for
 
 HEAD = """# How fast it is
 
@@ -25,9 +27,11 @@ def page(found: Mapping[str, Any]) -> str:
     """The whole page; parts that were not measured say so."""
     sections = [
         _indexing(found.get("indexing")),
+        _cluster(found.get("cluster")),
         _ranking(found.get("ranking")),
         _first_answer(found.get("first answer")),
-        *(_millions(name, found.get(name)) for name in PARTS[3:]),
+        *(_millions(name, found.get(name)) for name in PARTS[4:]),
+        _costs(found),
     ]
     return HEAD + "\n".join(_goals(found)) + "\n\n" + "\n\n".join(sections) + "\n"
 
@@ -90,6 +94,30 @@ def _indexing(part: Found | None) -> str:
             *(f"| {number} | {_cells(row)} |" for number, row in enumerate(rows, start=1)),
             f"\nMedian ratios: {found['index_by_split']:.2f} of the split one, "
             f"{found['index_by_batch_a_core']:.2f} of a batch a core.",
+        ]
+    )
+
+
+def _cluster(part: Found | None) -> str:
+    if part is None:
+        return "## Indexing on a cluster\n\nNot measured."
+    found = part["found"]
+    rows = [
+        f"| {each['workers']} | {each['threads']:.1f} | {each['cluster']:.1f} "
+        f"| {each['loaded']:.1f} | {each['loading_s']:.1f} |"
+        for each in sorted(found["rounds"], key=lambda each: each["workers"])
+    ]
+    ratios = ", ".join(f"{r:.2f} with {n}" for n, r in found["cluster_by_threads"].items())
+    return "\n".join(
+        [
+            f"## Indexing on a cluster\n\n{_where(part)}\n",
+            f"`mini` over {found['images']} photos, by threads of one process and by as many "
+            "workers of a Ray cluster on the same machine, in turns. *Loaded*: without the seconds "
+            "in which workers load the model, once a run.\n",
+            "| workers | threads, images/s | cluster | cluster, loaded | loading, s |",
+            "|---|---|---|---|---|",
+            *rows,
+            f"\nMedian ratios, cluster by threads: {ratios}.",
         ]
     )
 
@@ -157,6 +185,48 @@ def _millions(name: str, part: Found | None) -> str:
             ),
         ]
     )
+
+
+def _costs(found: Mapping[str, Any]) -> str:
+    """What sizes that were not measured would cost: nothing but the constants above, scaled."""
+    title = "## What more would cost"
+    needed = ("cluster", "a million", "five million")
+    if any(part not in found for part in needed):
+        return f"{title}\n\nNot computed: its constants were not measured."
+    cluster, small, large = (found[part]["found"] for part in needed)
+    rate = median(each["loaded"] for each in cluster["rounds"] if each["workers"] == 1)
+    columns = [_cost(size, rate, small, large) for size in SIZES]
+    return "\n".join(
+        [
+            f"{title}\n",
+            "**Computed, not measured**, from the constants above: pictures a second of one "
+            f"worker, which has a core ({rate:.1f}); all else on the line through the two "
+            "collections of millions. Longer lines than those were drawn on may bend.\n",
+            f"| pictures | {' | '.join(f'{size:,}' for size in SIZES)} |",
+            "|---" * (len(SIZES) + 1) + "|",
+            *(
+                f"| {name} | {' | '.join(column[name] for column in columns)} |"
+                for name in columns[0]
+            ),
+        ]
+    )
+
+
+def _cost(size: int, rate: float, small: Found, large: Found) -> dict[str, str]:
+    def line(key: str) -> float:
+        slope = (large[key] - small[key]) / (large["rows"] - small["rows"])
+        return float(small[key] + slope * (size - small["rows"]))
+
+    hours = size / rate / 3600
+    return {
+        "embedding, core hours": f"{hours:,.0f}",
+        "embedding on 64 cores, days": f"{hours / 64 / 24:.1f}",
+        "writing, hours": f"{line('writing_s') / 3600:.1f}",
+        "tidying and the index, hours": f"{line('indexing_s') / 3600:.1f}",
+        "on the disk, GB": f"{line('disk_mb') / 1e3:,.0f}",
+        "memory of searching, GB": f"{line('searching_mb') / 1e3:.1f}",
+        "median search, ms": f"{line('p50_ms'):.0f}",
+    }
 
 
 def _recalls(found: Found, languages: Sequence[str]) -> str:
