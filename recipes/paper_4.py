@@ -31,6 +31,7 @@ from paper_4_findings import (
     SENTENCES,
     SHARED,
     TEACHERS,
+    WHOLE,
     WORDLESS,
     noisy,
 )
@@ -47,7 +48,12 @@ ENGLISH_DATA = (
 )
 HUMAN_DATA = "data.translated={source = 'en', target = 'zh', human = true}"
 SENTENCE_TEXT = "model.text={kind = 'sentence', dropout = 0.3}"
-SENTENCE_TEACHER = "model.teacher={kind = 'sentence', project = false}"
+# It has no words, and nothing of it learns.
+FROZEN_TEACHER = (
+    "model.teacher={kind = 'sentence', project = false}",
+    "model.word_weight=0.0",
+    "model.sentence_weight=0.0",
+)
 TRIPLETS = "model.loss={kind = 'max_of_hinges', margin = 0.2}"
 
 SYSTEMS: dict[str, tuple[str, ...]] = {
@@ -66,8 +72,12 @@ PARTLY: dict[str, tuple[str, ...]] = {
 }
 OTHER_TEACHERS: dict[str, tuple[str, ...]] = {
     SHARED: ("model.teacher='shared'",),
-    # It has no words, and nothing of it learns.
-    FROZEN: (SENTENCE_TEACHER, "model.word_weight=0.0", "model.sentence_weight=0.0"),
+    FROZEN: FROZEN_TEACHER,
+}
+OF_WHOLE_TEXTS: dict[str, tuple[str, ...]] = {
+    PLAIN: (*SYSTEMS[PLAIN], SENTENCE_TEXT),
+    CL2CM: (SENTENCE_TEXT, *FROZEN_TEACHER, "model.teacher_temperature=0.1"),
+    HUMAN: (*SYSTEMS[HUMAN], SENTENCE_TEXT),
 }
 
 
@@ -79,7 +89,13 @@ def _mistakes(rate: float) -> str:
 WORSE: dict[str, tuple[str, ...]] = {
     noisy(name, rate): (*SYSTEMS[name], _mistakes(rate)) for rate in RATES for name in NOISY
 }
-TABLES = {MAIN: SYSTEMS, PARTS: PARTLY, NOISE: WORSE, TEACHERS: OTHER_TEACHERS}
+TABLES = {
+    MAIN: SYSTEMS,
+    WHOLE: OF_WHOLE_TEXTS,
+    PARTS: PARTLY,
+    NOISE: WORSE,
+    TEACHERS: OTHER_TEACHERS,
+}
 
 
 def settings(seeds: int) -> list[Setting]:

@@ -103,7 +103,7 @@ def written(recipes: Any, folder: Path, *runs: Any) -> str:
     for run in runs:
         kept.add(run)
     page = folder / "results" / "page.md"
-    paper_4.write_page(kept, page, 54)
+    paper_4.write_page(kept, page, 63)
     return page.read_text("utf-8")
 
 
@@ -142,7 +142,7 @@ def test_the_main_table_tells_both_languages(recipes: Any, tmp_path: Path) -> No
             logged(ledger, "Chinese", "text tower distilled", seed, 150.0, 251.0 + seed),
         ]
     text = written(recipes, tmp_path, *runs)
-    assert "**15 of 54 runs are in" in text
+    assert "**15 of 63 runs are in" in text
     assert "600 steps of 128 photos" in text
     assert "ε = 0.05, 20 iterations" in text
     cl2cm = line(text, "| CL2CM | the same pairs")
@@ -187,6 +187,22 @@ def test_the_gap_is_shared_by_paired_seeds(
     assert "machine translations: +30.0 [+30.0, +30.0]." in text
     assert f"| CL2CM | 3 | {cells}" in text
     assert "| NRCCR | 1 | not run | 50.0 |  |" in text
+    assert "| CL2CM | 0 | not run | not run | not run | not run |" in text  # of whole texts
+
+
+def test_the_gap_of_whole_texts_is_told_beside_it(recipes: Any, tmp_path: Path) -> None:
+    ledger, _ = recipes
+    runs = [
+        logged(ledger, "whole texts", name, seed, rsum + seed)
+        for name, rsum in (("plain", 150.0), ("CL2CM", 155.0), ("human captions", 170.0))
+        for seed in range(3)
+    ]
+    text = written(recipes, tmp_path, *runs)
+    assert "| plain | 3 | 151.0 ± 2.5 | 240.0 ± 0.0 |  |  |" in text
+    cl2cm = "| CL2CM | 3 | 156.0 ± 2.5 | 240.0 ± 0.0 | +5.0 [+5.0, +5.0] | 25.0 ± 0.0 |"
+    assert cl2cm in text
+    human = "| human captions | 3 | 171.0 ± 2.5 | 240.0 ± 0.0 | +20.0 [+20.0, +20.0] |  |"
+    assert human in text
 
 
 def test_a_share_that_seeds_do_not_settle_says_so(recipes: Any, tmp_path: Path) -> None:
@@ -294,7 +310,7 @@ def test_every_setting_is_a_recipe_with_a_row_of_its_own(recipes: Any) -> None:
     import paper_4_findings as findings
 
     found = paper_4.settings(3)
-    assert len({(one.table, one.name, one.seed) for one in found}) == len(found) == 54
+    assert len({(one.table, one.name, one.seed) for one in found}) == len(found) == 63
     assert [one.table for one in found[:21]] == ["Chinese"] * 21
     assert [one.seed for one in found[:21]] == [0] * 7 + [1] * 7 + [2] * 7
     shared: set[str] = set()
@@ -306,7 +322,8 @@ def test_every_setting_is_a_recipe_with_a_row_of_its_own(recipes: Any) -> None:
         data = recipe.data.model_dump(include={"train", "validation", "views", "limit"})
         shared.add(f"{model.image} {model.dimension} {data} {phase} {recipe.training.batch_size}")
         assert (model.loss.kind == "max_of_hinges") == (one.name == findings.HARDEST)
-        assert isinstance(model.text, SentenceTextConfig) == (one.name == findings.SENTENCES)
+        whole = one.table == findings.WHOLE or one.name == findings.SENTENCES
+        assert isinstance(model.text, SentenceTextConfig) == whole
         assert "/photos" not in str(paper_4.EXPERIMENT.described(one))
     assert len(shared) == 1  # all but the text side, the system and what it learns from
 
