@@ -89,6 +89,20 @@ def test_index_is_built_by_itself_and_finds_what_exact_search_finds(
     assert len(neighbours.sample(5)) == 5
 
 
+def test_dimensions_that_are_no_multiple_of_eight_have_an_index_as_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vector_index, "EXACT_UP_TO", 300)
+    vectors = clustered(400)[:, :13]
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    with open_for_writing(tmp_path / "c", model=Nobody(dimension=13), root=tmp_path) as writer:
+        write(writer, vectors)
+        writer.tidy()
+        assert vector_index.rows_of_index(writer.collection.pictures) == 400
+    neighbours = Neighbours(Collection.open(tmp_path / "c"), exact_up_to=300)
+    assert found(neighbours, vectors[7], top=1) == ["7.jpg"]
+
+
 def test_rows_that_came_after_the_index_are_found_and_deleted_ones_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -122,7 +136,7 @@ def test_index_is_rebuilt_when_it_is_outgrown(
         write(writer, vectors[1500:], first=1500)
         writer.tidy()
         names = sorted(each.name for each in writer.collection.pictures.list_indices())
-        assert names == ["neighbours_of_2000", "words_of_captions"]
+        assert names == ["near_of_2000", "words_of_captions"]
 
 
 def test_resident_rows_follow_the_writer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

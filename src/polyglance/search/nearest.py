@@ -12,7 +12,7 @@ from polyglance.search.collection import FIRST_OF_A_FILE
 from polyglance.search.common_words import CommonWords
 from polyglance.search.lance import reading
 from polyglance.search.schema import PLACE_COLUMNS
-from polyglance.search.vector_index import EXACT_UP_TO, PARTITIONS_PROBED, REFINE_FACTOR
+from polyglance.search.vector_index import EXACT_UP_TO, REFINE_FACTOR, partitions_probed
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -31,7 +31,7 @@ FILTERS_KEPT = 32
 WIDER = 4
 # How many an index is asked for, at least, and then four times as many, and so on: what it finds
 # depends on how many are wanted, and the pages of one search must be cut from one list.
-LISTED = 256
+LISTED = 64
 
 
 class Neighbour(NamedTuple):
@@ -71,6 +71,7 @@ class Neighbours:
         self._version = -1
         self._looked = -SECONDS_BETWEEN_LOOKS
         self._resident: _Resident | None = None
+        self._probed = 1
 
     def nearest(
         self, vector: NDArray[np.float32], *, top: int, where: str | None = None
@@ -175,7 +176,7 @@ class Neighbours:
         self, vector: NDArray[np.float32], top: int, where: str | None
     ) -> list[Neighbour]:
         search = self.collection.pictures.search(vector).distance_type("dot")
-        search = search.nprobes(PARTITIONS_PROBED).refine_factor(REFINE_FACTOR)
+        search = search.nprobes(self._probed).refine_factor(REFINE_FACTOR)
         with reading(self.collection.folder):
             if where is not None:
                 search = search.where(where, prefilter=True)
@@ -203,6 +204,7 @@ class Neighbours:
                 version = self.collection.refresh()
                 if version != self._version:
                     self._resident = self._load()
+                    self._probed = partitions_probed(self.collection.pictures)
                     self._version = version
         finally:
             self._lock.release()
