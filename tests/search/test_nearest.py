@@ -122,6 +122,21 @@ def test_rows_that_came_after_the_index_are_found_and_deleted_ones_not(
         assert found(neighbours, late[0], top=1) != ["2000.jpg"]
 
 
+def test_what_a_killed_run_left_beside_the_index_comes_into_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vector_index, "EXACT_UP_TO", 300)
+    vectors = clustered(500)
+    with open_for_writing(tmp_path / "c", model=Nobody(), root=tmp_path) as writer:
+        write(writer, vectors[:400])
+        writer.tidy()
+        write(writer, vectors[400:], first=400)  # and no more: it is killed
+    with open_for_writing(tmp_path / "c", model=Nobody(), root=tmp_path) as writer:
+        assert vector_index.rows_beside_index(writer.collection.pictures) == 100
+        writer.tidy()
+        assert vector_index.rows_beside_index(writer.collection.pictures) == 0
+
+
 def test_index_is_rebuilt_when_it_is_outgrown(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -37,7 +37,7 @@ from polyglance.search.schema import (
     skipped_table,
 )
 from polyglance.search.text_index import build_text_index
-from polyglance.search.vector_index import refresh_index
+from polyglance.search.vector_index import refresh_index, rows_beside_index
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -131,8 +131,8 @@ class Writer:
                 self._committed()
 
     def tidy(self) -> None:
-        """Compact the tables and bring their indices up to date."""
-        if self._commits:
+        """Compact the tables and bring their indices up to date, also after a run that was killed."""
+        if self._commits or rows_beside_index(self.collection.pictures):
             self._compact()
         with writing(self.folder):
             refresh_index(self.collection.pictures, rows=len(self.collection))
