@@ -131,7 +131,7 @@ class Writer:
                 self._committed()
 
     def tidy(self) -> None:
-        """Compact the tables and bring their indices up to date, also after a run that was killed."""
+        """Compact the tables and bring their indices up to date, of a killed run's rows as well."""
         if self._commits or rows_beside_index(self.collection.pictures):
             self._compact()
         with writing(self.folder):
