@@ -51,11 +51,12 @@ def build_index(table: Any, *, rows: int) -> None:
 
 def partitions_probed(table: Any) -> int:
     """How many partitions of the table's index are read for a query."""
-    return math.ceil(PROBED * _partitions(rows_of_index(table) or 0))
+    partitions = _partitions(rows_of_index(table) or 0)
+    return math.ceil(PROBED * partitions)
 
 
 def _partitions(rows: int) -> int:
-    return max(1, round(rows**0.5))
+    return max(1, int(rows**0.5 + 0.5))
 
 
 def rows_of_index(table: Any) -> int | None:
