@@ -169,7 +169,7 @@ def _millions(name: str, part: Found | None) -> str:
             f"- A search takes {found['p50_ms']:.1f} ms (95 %: {found['p95_ms']:.1f}), with the "
             f"encoding of its text {found['whole_p50_ms']:.1f} "
             f"({found['whole_p95_ms']:.1f}){exact}.",
-            f"- Searching takes {found['searching_mb']} MB beyond the model; the collection "
+            f"- Searching takes {_beyond_the_model(found['searching_mb'])}; the collection "
             f"{found['disk_mb']:,} MB on the disk.",
             f"- Writing took {found['writing_s']:.0f} s, tidying and the index "
             f"{found['indexing_s']:.0f} s.",
@@ -227,6 +227,10 @@ def _cost(size: int, rate: float, small: Found, large: Found) -> dict[str, str]:
         "memory of searching, GB": f"{line('searching_mb') / 1e3:.1f}",
         "median search, ms": f"{line('p50_ms'):.0f}",
     }
+
+
+def _beyond_the_model(megabytes: float) -> str:
+    return f"{megabytes} MB beyond the model" if megabytes else "no more than loading the model did"
 
 
 def _recalls(found: Found, languages: Sequence[str]) -> str:
