@@ -58,12 +58,11 @@ def measure(collection: Path, *, pictures: int = 10_000, runs: int = 5) -> dict[
 
 def _calibrate(folder: Path) -> None:
     """What indexing leaves beside the embeddings, so that no search has to work it out."""
-    collection = Collection.open(folder)
-    encoder = open_searcher(folder).encoder
+    searcher = open_searcher(folder)
     keep_calibration(
         folder,
-        collection,
-        lambda texts, languages: encoder.encode_texts(texts, language=languages),
+        searcher.collection,
+        lambda texts, languages: searcher.encoder.encode_texts(texts, language=languages),
         changed=True,
     )
 

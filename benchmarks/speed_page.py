@@ -8,7 +8,8 @@ from typing import Any
 
 Found = Mapping[str, Any]
 
-PARTS = ("indexing", "cluster", "ranking", "first answer", "a million", "five million")
+MILLIONS = ("a million", "five million")
+PARTS = ("indexing", "cluster", "ranking", "first answer", *MILLIONS)
 SIZES = (10_000_000, 100_000_000)  # that costs are computed for
 
 HEAD = """# How fast it is
@@ -30,7 +31,7 @@ def page(found: Mapping[str, Any]) -> str:
         _cluster(found.get("cluster")),
         _ranking(found.get("ranking")),
         _first_answer(found.get("first answer")),
-        *(_millions(name, found.get(name)) for name in PARTS[4:]),
+        *(_millions(name, found.get(name)) for name in MILLIONS),
         _costs(found),
     ]
     return HEAD + "\n".join(_goals(found)) + "\n\n" + "\n\n".join(sections) + "\n"
@@ -190,7 +191,7 @@ def _millions(name: str, part: Found | None) -> str:
 def _costs(found: Mapping[str, Any]) -> str:
     """What sizes that were not measured would cost: nothing but the constants above, scaled."""
     title = "## What more would cost"
-    needed = ("cluster", "a million", "five million")
+    needed = ("cluster", *MILLIONS)
     if any(part not in found for part in needed):
         return f"{title}\n\nNot computed: its constants were not measured."
     cluster, small, large = (found[part]["found"] for part in needed)

@@ -73,11 +73,10 @@ def _of_whole_texts(ledger: Ledger) -> list[str]:
         "|---|---|---|---|---|---|",
     ]
     for name in (PLAIN, CL2CM, HUMAN):
-        runs, shares = ledger.of(WHOLE, name), _shares(ledger, name, table=WHOLE)
-        cells = [rsums(runs, "zh"), rsums(runs, "en")]
-        if name != PLAIN:
-            cells.append(told(_between(ledger, name, PLAIN, table=WHOLE)))
-        cells += ["", ""] if name == PLAIN else [_told_shares(shares)] if name == CL2CM else [""]
+        runs = ledger.of(WHOLE, name)
+        gained = "" if name == PLAIN else told(_between(ledger, name, PLAIN, table=WHOLE))
+        share = _told_shares(_shares(ledger, name, table=WHOLE)) if name == CL2CM else ""
+        cells = [rsums(runs, "zh"), rsums(runs, "en"), gained, share]
         lines.append(f"| {name} | {len(runs)} | {' | '.join(cells)} |")
     return [*lines, ""]
 

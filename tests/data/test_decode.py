@@ -26,27 +26,11 @@ from polyglance.data.decode import (
     picture_facts,
 )
 from polyglance.errors import PictureError
+from support.scene import HEIGHT, WIDTH, encoded, scene
 
-HEIGHT, WIDTH = 40, 60
 LOSSLESS = ["PNG", "BMP", "TIFF", "PPM"]
 LOSSY = ["JPEG", "WEBP", "AVIF"]
 HEIC = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(100)  # that begins like one
-
-
-def scene() -> NDArray[np.uint8]:
-    """(40, 60, 3): four quarters of different colours, so that every turn and flip shows."""
-    pixels = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
-    pixels[:20, :30] = 200, 40, 40
-    pixels[:20, 30:] = 40, 200, 40
-    pixels[20:, :30] = 40, 40, 200
-    pixels[20:, 30:] = 220, 220, 60
-    return pixels
-
-
-def encoded(image: Image.Image, kind: str, **options: Any) -> bytes:
-    file = BytesIO()
-    image.save(file, kind, **options)
-    return file.getvalue()
 
 
 def pixels_of(source: Any, **options: Any) -> NDArray[np.int16]:

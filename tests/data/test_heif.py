@@ -10,14 +10,13 @@ from typing import Any
 import numpy as np
 import pillow_heif
 import pytest
-from numpy.typing import NDArray
 from PIL import Image
 
 from polyglance.data.decode import PictureFacts, open_picture, picture_facts
 from polyglance.errors import PictureError
 from support.places import gps
+from support.scene import HEIGHT, WIDTH, encoded, scene
 
-HEIGHT, WIDTH = 40, 60
 EXIF_ENTRY = ">HHIH"  # tag, type, count and value
 UNUSED = 0x0113
 ORIENTATION, EXIF_IFD, GPS_IFD, TAKEN = 0x0112, 0x8769, 0x8825, 0x9003
@@ -28,16 +27,8 @@ def encoder() -> None:
     pillow_heif.register_heif_opener()
 
 
-def scene(enlarged: int = 1) -> NDArray[np.uint8]:
-    """(40, 60, 3): four quarters of different colours, so that every turn and flip shows."""
-    corners = np.array([[(200, 40, 40), (40, 200, 40)], [(40, 40, 200), (220, 220, 60)]], np.uint8)
-    return corners.repeat(HEIGHT // 2 * enlarged, 0).repeat(WIDTH // 2 * enlarged, 1)
-
-
-def encoded(image: Image.Image, kind: str = "HEIF", **options: Any) -> bytes:
-    file = BytesIO()
-    image.save(file, kind, quality=95, **options)
-    return file.getvalue()
+def heic(image: Image.Image, **options: Any) -> bytes:
+    return encoded(image, "HEIF", quality=95, **options)
 
 
 def exif(orientation: int) -> bytes:
@@ -58,9 +49,10 @@ def same(first: Image.Image, second: Image.Image) -> bool:
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_orientation_date_and_place_are_those_of_a_jpeg(orientation: int) -> None:
     image = Image.fromarray(scene())
-    heic, jpeg = (encoded(image, kind, exif=exif(orientation)) for kind in ("HEIF", "JPEG"))
-    assert same(open_picture(heic), open_picture(jpeg))
-    facts = picture_facts(heic)
+    found = heic(image, exif=exif(orientation))
+    jpeg = encoded(image, "JPEG", quality=95, exif=exif(orientation))
+    assert same(open_picture(found), open_picture(jpeg))
+    facts = picture_facts(found)
     assert facts == picture_facts(jpeg)
     size = (HEIGHT, WIDTH) if orientation > 4 else (WIDTH, HEIGHT)
     assert facts[:2] == size
@@ -72,7 +64,7 @@ def test_what_is_turned_by_the_container_and_by_exif_is_turned_once() -> None:
     # Telephones say it in both places; the encoder only in the container's, and drops EXIF's tag.
     block = Image.Exif()
     block[ORIENTATION] = block[UNUSED] = 6
-    once = encoded(Image.fromarray(scene()), exif=block.tobytes())
+    once = heic(Image.fromarray(scene()), exif=block.tobytes())
     unused, turned = (struct.pack(EXIF_ENTRY, tag, 3, 1, 6) for tag in (UNUSED, ORIENTATION))
     assert once.count(unused) == 1
     twice = once.replace(unused, turned)
@@ -83,7 +75,7 @@ def test_what_is_turned_by_the_container_and_by_exif_is_turned_once() -> None:
 @pytest.mark.parametrize("mode", ["L", "LA", "RGBA"])
 def test_modes_become_plain_rgb(mode: str) -> None:
     expected = open_picture(encoded(Image.fromarray(scene()).convert(mode), "PNG"))
-    found = open_picture(encoded(Image.fromarray(scene()).convert(mode)))
+    found = open_picture(heic(Image.fromarray(scene()).convert(mode)))
     assert (type(found), found.mode) == (Image.Image, "RGB")
     assert same(found, expected)
 
@@ -91,7 +83,7 @@ def test_modes_become_plain_rgb(mode: str) -> None:
 def test_transparency_is_laid_on_white() -> None:
     image = Image.fromarray(scene()).convert("RGBA")
     image.putalpha(0)
-    assert np.asarray(open_picture(encoded(image))).min() > 250
+    assert np.asarray(open_picture(heic(image))).min() > 250
 
 
 def test_ten_bits_a_channel_are_scaled() -> None:
@@ -111,14 +103,14 @@ def test_of_several_pictures_the_primary_one_is_taken() -> None:
 
 
 def test_too_many_pixels_are_refused_before_they_are_decoded() -> None:
-    data = encoded(Image.fromarray(scene(10)))
+    data = heic(Image.fromarray(scene(10)))
     with pytest.raises(PictureError, match="600 × 400 pixels, more than the limit of 1,000"):
         open_picture(data, max_pixels=1000)
     assert picture_facts(data) == PictureFacts(600, 400, None, None)
 
 
 def test_damage_is_a_picture_error_or_a_picture() -> None:
-    sound = encoded(Image.fromarray(scene(10)), exif=exif(6))
+    sound = heic(Image.fromarray(scene(10)), exif=exif(6))
     for kept in (13, 20, 40, 100, len(sound) // 2, len(sound) - 10):
         with pytest.raises(PictureError, match=r"cannot be decoded|not a picture"):
             open_picture(sound[:kept])
@@ -137,5 +129,5 @@ def test_damage_is_a_picture_error_or_a_picture() -> None:
 
 def test_a_name_does_not_matter(tmp_path: Path) -> None:
     path = tmp_path / "IMG_0001.JPG"  # what some programs call it when they copy it
-    path.write_bytes(encoded(Image.fromarray(scene())))
+    path.write_bytes(heic(Image.fromarray(scene())))
     assert same(open_picture(path), Image.fromarray(scene()))

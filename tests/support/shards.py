@@ -11,10 +11,10 @@ from PIL import Image
 from support.colours import PALETTE
 
 
-def picture(colour: str, kind: str = "JPEG") -> bytes:
+def picture(colour: str) -> bytes:
     """A picture of one colour."""
     file = io.BytesIO()
-    Image.new("RGB", (64, 64), PALETTE[colour]).save(file, kind)
+    Image.new("RGB", (64, 64), PALETTE[colour]).save(file, "JPEG")
     return file.getvalue()
 
 

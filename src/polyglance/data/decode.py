@@ -163,10 +163,12 @@ def regular_file(path: Path) -> IO[bytes]:
         PictureError: it is none, or cannot be opened.
     """
     try:
-        if path.is_dir():
-            raise PictureError("a folder, not a picture")
         if not file_status(path).is_regular:
-            raise PictureError("a pipe or device, not a picture file")
+            raise PictureError(
+                "a folder, not a picture"
+                if path.is_dir()
+                else "a pipe or device, not a picture file"
+            )
         return open_file(path)
     except FileNotFoundError:
         raise PictureError("no such file") from None

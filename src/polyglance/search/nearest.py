@@ -204,7 +204,8 @@ class Neighbours:
                 version = self.collection.refresh()
                 if version != self._version:
                     self._resident = self._load()
-                    self._probed = partitions_probed(self.collection.pictures)
+                    if self._resident is None:
+                        self._probed = partitions_probed(self.collection.pictures)
                     self._version = version
         finally:
             self._lock.release()

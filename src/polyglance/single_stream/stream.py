@@ -25,14 +25,17 @@ class States(NamedTuple):
     """What the last layer says.
 
     Attributes:
-        first: (n, width), of ``[CLS]``, which stands for the whole.
         tokens: (n, length, width), of the text.
         regions: (n, regions, width); ``None`` where there is no picture.
     """
 
-    first: Tensor
     tokens: Tensor
     regions: Tensor | None
+
+    @property
+    def first(self) -> Tensor:
+        """(n, width), of ``[CLS]``, which stands for the whole."""
+        return self.tokens[:, 0]
 
 
 class SingleStream(nn.Module):
@@ -130,10 +133,10 @@ class SingleStream(nn.Module):
         """
         if images is None:
             states = self.trunk(texts + self.no_picture, text_mask)  # (n, length, width)
-            return States(states[:, 0], states, None)
+            return States(states, None)
         length, regions = texts.shape[1], images.vectors.shape[1]
         states = self.trunk(*self._sequence(texts, text_mask, images))
-        return States(states[:, 0], states[:, :length], states[:, length : length + regions])
+        return States(states[:, :length], states[:, length : length + regions])
 
     def first(self, texts: Tensor, text_mask: Tensor, images: EmbeddedRegions) -> Tensor:
         """(n, width), the first of the states that a call gives, for less than all of them."""

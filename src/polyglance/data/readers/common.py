@@ -145,6 +145,23 @@ def coco_picture(images: Path, name: str, where: str) -> Path:
     return path
 
 
+def id_below(folder: Path, picture: Path) -> str:
+    """A picture's path below a folder, or the whole of it where it lies elsewhere."""
+    below = picture.is_relative_to(folder)
+    return (picture.relative_to(folder) if below else picture).as_posix()
+
+
+def language_of_plain_captions(path: Path, options: ReaderOptions) -> str:
+    """The one language that was told, for a file whose name has none.
+
+    Raises:
+        ManifestError: there is none, or more than one, or it is no tag.
+    """
+    if len(options.languages) != 1:
+        raise ManifestError(f"{path}: which language is this? Say it once with --language")
+    return checked_language(options.languages[0], "--language")
+
+
 def language_of_each(sources: Sequence[Path], options: ReaderOptions, reader: str) -> list[str]:
     """The language of each source, for formats whose files do not say it.
 

@@ -14,7 +14,13 @@ from pathlib import Path
 
 from polyglance.data.decode import IMAGE_SUFFIXES
 from polyglance.data.language import is_language_tag
-from polyglance.data.readers.common import checked_language, images_folder, read_text_lines
+from polyglance.data.readers.common import (
+    checked_language,
+    id_below,
+    images_folder,
+    language_of_plain_captions,
+    read_text_lines,
+)
 from polyglance.data.readers.options import ReaderOptions
 from polyglance.data.record import Record
 from polyglance.data.text import normalise_text
@@ -49,9 +55,8 @@ def read_folder(sources: Sequence[Path], options: ReaderOptions) -> Iterator[Rec
             raise ManifestError(f"{source}: not a folder")
         for image, sidecars in _pictures(source.resolve(), options.recursive):
             found += 1
-            below = image.is_relative_to(base)
             yield Record(
-                id=(image.relative_to(base) if below else image).as_posix(),
+                id=id_below(base, image),
                 image=image,
                 captions=_captions(image, sidecars, options),
                 split=options.split,
@@ -103,9 +108,7 @@ def _plain_or_stamp(path: Path, options: ReaderOptions) -> list[tuple[str, str]]
         return english + [(tag, text) for tag, text in others if text]
     if not lines:
         return []
-    if len(options.languages) != 1:
-        raise ManifestError(f"{path}: which language is this? Say it once with --language")
-    language = checked_language(options.languages[0], "--language")
+    language = language_of_plain_captions(path, options)
     return [(language, line) for line in lines]
 
 

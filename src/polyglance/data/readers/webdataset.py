@@ -17,7 +17,11 @@ from pathlib import Path, PurePosixPath
 
 from polyglance.data.decode import IMAGE_SUFFIXES
 from polyglance.data.language import is_language_tag
-from polyglance.data.readers.common import checked_language, images_folder
+from polyglance.data.readers.common import (
+    id_below,
+    images_folder,
+    language_of_plain_captions,
+)
 from polyglance.data.readers.options import ReaderOptions
 from polyglance.data.record import Record
 from polyglance.data.tar_members import ARCHIVE_SUFFIX, members, open_file
@@ -47,10 +51,9 @@ def read_webdataset(sources: Sequence[Path], options: ReaderOptions) -> Iterator
     for archive in _archives(sources):
         for picture, texts in _samples(archive):
             found += 1
-            below = picture.is_relative_to(base)
             is_video = picture.suffix.lower() in VIDEO_SUFFIXES
             yield Record(
-                id=(picture.relative_to(base) if below else picture).as_posix(),
+                id=id_below(base, picture),
                 image=None if is_video else picture,
                 video=picture if is_video else None,
                 captions=_captions(texts, options),
@@ -98,7 +101,7 @@ def _captions(files: Mapping[str, Path], options: ReaderOptions) -> dict[str, tu
             captions[options.rename.get(tag, tag)] = (text,)
     plain = files.get("txt") or files.get("json")
     if plain is not None and (text := _text(plain)):
-        captions.setdefault(_language(plain, options), (text,))
+        captions.setdefault(language_of_plain_captions(plain, options), (text,))
     return captions
 
 
@@ -118,9 +121,3 @@ def _text(path: Path) -> str:
 def _caption_in(content: str) -> object:
     told = json.loads(content)
     return told.get("caption") if isinstance(told, dict) else None
-
-
-def _language(path: Path, options: ReaderOptions) -> str:
-    if len(options.languages) != 1:
-        raise ManifestError(f"{path}: which language is this? Say it once with --language")
-    return checked_language(options.languages[0], "--language")
