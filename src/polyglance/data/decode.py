@@ -164,11 +164,9 @@ def regular_file(path: Path) -> IO[bytes]:
     """
     try:
         if not file_status(path).is_regular:
-            raise PictureError(
-                "a folder, not a picture"
-                if path.is_dir()
-                else "a pipe or device, not a picture file"
-            )
+            if path.is_dir():
+                raise PictureError("a folder, not a picture")
+            raise PictureError("a pipe or device, not a picture file")
         return open_file(path)
     except FileNotFoundError:
         raise PictureError("no such file") from None
