@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -39,17 +40,17 @@ def test_german_query_then_more_like_this_then_back(page: Any, address: str) -> 
     search(page, "ein grünes Bild", "de")
     page.get_by_role("heading", name="ein grünes Bild").wait_for()
     assert names(page)[0] == "green.png"
-    assert page.title() == "ein grünes Bild · Polyglance"
+    page.wait_for_function("document.title === 'ein grünes Bild · Polyglance'")
     assert page.locator("body title").count() == 0
     assert all_thumbnails_show(page)
-    assert page.get_by_text("searched as Deutsch (de)").is_visible()
-    assert page.url == f"{address}/?q=ein+gr%C3%BCnes+Bild&language=de"
+    page.get_by_text("searched as Deutsch (de)").wait_for()
+    page.wait_for_url(f"{address}/?q=ein+gr%C3%BCnes+Bild&language=de")
 
     page.locator(".tile", has_text="red.png").first.hover()
     page.locator(".tile", has_text="red.png").first.get_by_text("More like this").click()
     page.get_by_role("heading", name="ein grünes Bild + red.png").wait_for()
     assert "red.png" not in names(page)
-    assert "/?q=ein+gr%C3%BCnes+Bild&language=de&like=" in page.url
+    page.wait_for_url(re.compile(r"/\?q=ein\+gr%C3%BCnes\+Bild&language=de&like="))
     page.get_by_role("link", name="Take out: ein grünes Bild").click()
     page.get_by_role("heading", name="More like red.png").wait_for()
 
@@ -71,7 +72,7 @@ def test_why_this_picture_and_back(page: Any) -> None:
     lit.wait_for()
     assert lit.evaluate("async each => { await each.decode(); return each.naturalWidth }") == 48
     assert len(names(page)) == 8  # in place, among the others
-    assert "Just the picture" in page.evaluate("document.activeElement.textContent")
+    page.wait_for_function("document.activeElement.textContent.includes('Just the picture')")
 
     tile.get_by_text("Just the picture").click()
     lit.wait_for(state="detached")
@@ -117,12 +118,11 @@ def test_filters_stay_in_the_address(page: Any, address: str, tmp_path: Path) ->
     page.get_by_role("button", name="Apply").click()
     page.get_by_text("1 best of 1").wait_for()
     assert names(page) == ["blue.png"]
-    assert page.url == f"{address}/?q=rot&folder=blue"
+    page.wait_for_url(f"{address}/?q=rot&folder=blue")
     page.locator("#image").set_input_files(picture(tmp_path / "mine.png", "yellow"))
     page.get_by_role("heading", name="rot + mine.png").wait_for()
     assert names(page) == ["blue.png"]
-    assert "/?q=rot&upload=" in page.url
-    assert page.url.endswith("&folder=blue")
+    page.wait_for_url(re.compile(r"/\?q=rot&upload=.*&folder=blue$"))
 
     page.goto(f"{address}/?q=rot&since=2024-06")
     page.get_by_role("heading", name="No picture passes the filters").wait_for()

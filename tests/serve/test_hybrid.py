@@ -132,7 +132,7 @@ def test_in_the_browser(page: Any, address: str) -> None:
     page.get_by_label("Describe a picture").fill("blauer Mohn")
     page.get_by_role("button", name="Search", exact=True).click()
     page.get_by_text("by captions, too").wait_for()
-    assert page.url == f"{address}/?q=blauer+Mohn&hybrid=true"
+    page.wait_for_url(f"{address}/?q=blauer+Mohn&hybrid=true")
     first = page.locator(".tile .name").first.inner_text()
     assert first in {"Meer", "Mohn im Feld", "Mohn und Raps"}
     assert Axe().run(page).response["violations"] == []
@@ -141,4 +141,4 @@ def test_in_the_browser(page: Any, address: str) -> None:
     page.get_by_label(LABEL).press("Space")
     page.get_by_role("button", name="Apply").click()
     page.get_by_text("by captions, too").wait_for(state="detached")
-    assert page.url == f"{address}/?q=blauer+Mohn"
+    page.wait_for_url(f"{address}/?q=blauer+Mohn")

@@ -17,6 +17,11 @@ def focused(page: Any) -> str:
     return str(page.evaluate("document.activeElement.title"))
 
 
+def expect_focus(page: Any, title: str) -> None:
+    """Waits for it: a dialog tells that it is closed only in a later turn of the page."""
+    page.wait_for_function("title => document.activeElement.title === title", arg=title)
+
+
 def test_slash_arrows_enter_escape(page: Any, address: str) -> None:
     page.goto(f"{address}/?q=rot")
     page.keyboard.press("/")
@@ -34,10 +39,10 @@ def test_slash_arrows_enter_escape(page: Any, address: str) -> None:
     dialog.get_by_role("heading", name=second.split("/")[1]).wait_for()
     page.keyboard.press("ArrowLeft")
     dialog.get_by_role("heading", name="red.png", exact=True).wait_for()
-    assert dialog.get_by_label("Picture before").is_hidden()
+    dialog.get_by_label("Picture before").wait_for(state="hidden")
     page.keyboard.press("Escape")
     dialog.wait_for(state="detached")
-    assert focused(page) == "red/red.png"
+    expect_focus(page, "red/red.png")
     assert page.url == f"{address}/?q=rot"
 
 
@@ -69,7 +74,7 @@ def test_why_and_more_in_the_dialog(page: Any, address: str) -> None:
     page.locator("dialog").get_by_alt_text("brightest where the model sees").wait_for()
     page.locator("dialog").get_by_text("More like this").click()
     page.get_by_role("heading", name="blau + mostly").wait_for()
-    assert page.locator("dialog[open]").count() == 0
+    page.locator("dialog[open]").wait_for(state="detached")
 
 
 def test_a_dropped_picture_is_searched_by(page: Any, tmp_path: Path) -> None:
@@ -89,7 +94,7 @@ def test_a_dropped_picture_is_searched_by(page: Any, tmp_path: Path) -> None:
     )
     page.get_by_role("heading", name="Like your picture mine.png").wait_for()
     assert page.locator(".tile .name").first.text_content() == "yellow.png"
-    assert "/?upload=" in page.url
+    page.wait_for_url("**/?upload=*")
 
 
 def test_a_picture_of_the_page_is_dragged_to_search_by_it(page: Any, address: str) -> None:
@@ -105,7 +110,7 @@ def test_parts_stay_with_other_words(page: Any, address: str, tmp_path: Path) ->
     page.get_by_label("Their language").select_option("de")
     page.get_by_role("button", name="Without").click()
     page.get_by_role("heading", name="rot − blau").wait_for()
-    assert page.url == f"{address}/?q=rot&text=blau%40de%2C-1&ui=en"
+    page.wait_for_url(f"{address}/?q=rot&text=blau%40de%2C-1&ui=en")
     page.get_by_label("Describe a picture").fill("weiß")
     page.get_by_role("button", name="Search", exact=True).click()
     page.get_by_role("heading", name="weiß − blau").wait_for()
