@@ -132,7 +132,7 @@ def search(
     )
     if rerank is not None:
         _check_reranking(asked, rerank_weight)  # before models are loaded
-    searcher = open_searcher(collection, model)
+    searcher = open_searcher(collection, model, pictures=bool(image or minus_image))
     asked = searcher.understand(asked)
     if rerank is not None:
         found = _search_and_rerank(
@@ -221,14 +221,28 @@ def _search_and_rerank(
     return hits
 
 
-def open_searcher(collection: str | Path, model: str | None = None) -> Searcher:
-    """Open a collection with the model that it names, or with that one's export."""
-    from polyglance.search.collection import Collection
+def open_searcher(
+    collection: str | Path, model: str | None = None, *, pictures: bool = True
+) -> Searcher:
+    """Open a collection with the model that it names, or with that one's export.
+
+    Args:
+        collection: its place.
+        model: of the export.
+        pictures: as for :func:`~polyglance.search.encoder.load_encoder`.
+    """
+    from concurrent.futures import ThreadPoolExecutor
+
+    from polyglance.search.collection import Collection, read_info
     from polyglance.search.encoder import load_encoder
+    from polyglance.search.location import location_of
     from polyglance.search.searcher import Searcher
 
-    opened = Collection.open(collection)
-    return Searcher(opened, load_encoder(model or opened.info.model))
+    name = model or read_info(location_of(collection)).model
+    with ThreadPoolExecutor(1) as beside:  # importing LanceDB takes as long as opening a model
+        encoder = beside.submit(load_encoder, name, pictures=pictures)
+        opened = Collection.open(collection)
+    return Searcher(opened, encoder.result())
 
 
 def _as_json(hit: Hit, query: Query) -> dict[str, object]:

@@ -27,7 +27,10 @@ class Encoder(Model, Protocol):
     """A model that puts pictures and texts into one space."""
 
     languages: tuple[str, ...]
-    preprocessing: Preprocessing
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """From a decoded picture to pixels."""
 
     @property
     def localises(self) -> bool:
@@ -48,8 +51,13 @@ class Encoder(Model, Protocol):
         """(n) texts → (n, dimension), unit rows."""
 
 
-def load_encoder(path_or_name: str | Path) -> Encoder:
+def load_encoder(path_or_name: str | Path, *, pictures: bool = True) -> Encoder:
     """An export by its folder, and any other model as :meth:`polyglance.Retriever.load` does it.
+
+    Args:
+        path_or_name: see there.
+        pictures: whether there will be pictures to encode. If not, ``mini`` is ready without its
+            image side and without torch; it still takes pictures, and the first loads it whole.
 
     Raises:
         ModelError: there is no such model, or it is damaged.
@@ -61,6 +69,12 @@ def load_encoder(path_or_name: str | Path) -> Encoder:
         from polyglance.onnx.encoder import OnnxEncoder
 
         return OnnxEncoder(Path(path_or_name))
+    if not pictures:
+        from polyglance.search.mini_encoder import MiniEncoder, is_mini
+        from polyglance.systems.locate import find
+
+        if (folder := find(path_or_name)) and is_mini(folder):
+            return MiniEncoder(folder, path_or_name)
     from polyglance.retriever import Retriever
 
     return Retriever.load(path_or_name)

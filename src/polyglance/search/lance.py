@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from polyglance.errors import CollectionError
+from polyglance.search.deferred_rest import import_lancedb
 from polyglance.search.location import Location
 from polyglance.search.store import Store, trouble_of
 
@@ -28,8 +29,7 @@ def connect(place: Location) -> Any:
     messages that are meant for users; whoever wants them sets ``LANCEDB_LOG=warn``.
     """
     os.environ.setdefault("LANCEDB_LOG", "error")
-    import lancedb
-
+    lancedb = import_lancedb()
     if isinstance(place, Store):
         return lancedb.connect(f"{place}/{TABLES_FOLDER}", storage_options=place.options())
     return lancedb.connect(str(place / TABLES_FOLDER))

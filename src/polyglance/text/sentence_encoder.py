@@ -69,7 +69,7 @@ class SentenceEncoder:
         import numpy as np
 
         rows = np.zeros((len(texts), self.dimension), dtype=np.float32)
-        session = self._open()
+        session = self.open()
 
         def embed_every(first: int) -> None:
             for index in range(first, len(texts), self.threads):
@@ -86,7 +86,8 @@ class SentenceEncoder:
         rows /= np.maximum(norms, np.finfo(np.float32).tiny)
         return rows
 
-    def _open(self) -> Any:
+    def open(self) -> Any:
+        """The session, which the first text opens if nobody has before."""
         with self._opening:
             if self._session is None:
                 self._session = _session(self.folder)
