@@ -43,7 +43,7 @@ def test_the_list_needs_no_torch(tmp_path: Path) -> None:
     printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     listed, recalls, _source = printed.split("\n\n")
     assert "mini   " in listed
-    assert " 1792 " in listed
+    assert " 512 " in listed
     clip = next(line for line in listed.splitlines() if line.startswith(str(tmp_path)))
     assert clip.split()[1] == "CLIP"
     assert clip.split()[-3:] == ["0", "8", "–"]  # MB, dimension, languages

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from torch.nn import functional
 
 from polyglance.errors import ModelError
 from polyglance.systems.builders import build_mini_heads
@@ -24,11 +25,16 @@ FOLDER = BUILT_IN / "mini"
 TEXTS = ("ein Hund im Schnee", "犬", "", "كلب يركض في الثلج", "word " * 300)
 
 
+def state_of_mini() -> dict[str, torch.Tensor]:
+    state = load_file(FOLDER / "model.safetensors")
+    restore_rows(torch.nn.Identity(), state, "")
+    return state
+
+
 def torch_heads() -> MiniTextHeads:
     config = MiniConfig(**json.loads((FOLDER / "config.json").read_text())["model"])
     _, text = build_mini_heads(config)
-    state = load_file(FOLDER / "model.safetensors")
-    restore_rows(torch.nn.Identity(), state, "")
+    state = state_of_mini()
     kept = {name: each for name, each in state.items() if name.startswith("text.")}
     text.load_state_dict({name.removeprefix("text."): each.float() for name, each in kept.items()})
     return text.eval()
@@ -40,12 +46,13 @@ def unit_rows(count: int) -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def by_torch() -> np.ndarray:
+def joined() -> torch.Tensor:
+    """By torch, along all axes."""
     heads = torch_heads()
     rows = pad([hash_ngrams(text, buckets=heads.correction.buckets) for text in TEXTS])
     with torch.no_grad():
         captions, names, share = heads(torch.from_numpy(unit_rows(len(TEXTS))), rows)
-        return join(captions, names, share).numpy()
+        return join(captions, names, share)
 
 
 def by_numpy(weights: Path) -> np.ndarray:
@@ -54,18 +61,23 @@ def by_numpy(weights: Path) -> np.ndarray:
     return texts(unit_rows(len(TEXTS)), ngrams)
 
 
-def test_shipped_weights_give_the_same(by_torch: np.ndarray) -> None:
+def test_shipped_weights_give_the_same(joined: torch.Tensor) -> None:
     found = by_numpy(FOLDER / "model.safetensors")
     assert found.dtype == np.float32
-    np.testing.assert_allclose(found, by_torch, atol=1e-6)
+    assert found.shape == (len(TEXTS), 512)
+    along = functional.normalize(joined @ state_of_mini()["axes"].T, dim=1)
+    np.testing.assert_allclose(found, along.numpy(), atol=1e-6)
     assert np.abs(found - found[:1]).max() > 0.05  # of different texts
 
 
-def test_weights_in_full_precision_give_the_same(by_torch: np.ndarray, tmp_path: Path) -> None:
-    """As a model that was adapted has them."""
+def test_weights_in_full_precision_and_all_axes_give_the_same(
+    joined: torch.Tensor, tmp_path: Path
+) -> None:
+    """As a model that was trained and not yet packaged has them."""
     state = {f"text.{name}": each for name, each in torch_heads().state_dict().items()}
     save_file(state, tmp_path / "model.safetensors")
-    np.testing.assert_allclose(by_numpy(tmp_path / "model.safetensors"), by_torch, atol=1e-6)
+    found = by_numpy(tmp_path / "model.safetensors")
+    np.testing.assert_allclose(found, joined.numpy(), atol=1e-6)
 
 
 def test_damage_is_told(tmp_path: Path) -> None:

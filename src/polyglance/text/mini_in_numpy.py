@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.floating[Any]]  # of 32 bits
 
-PREFIX = "text."
+PREFIX, AXES = "text.", "axes"
 EPSILON = 1e-5  # of the layer norm
 TINY = 1e-12  # of normalising
 
@@ -48,7 +48,7 @@ class MiniTexts:
                 stored = {
                     name.removeprefix(PREFIX): file.get_tensor(name)
                     for name in file.keys()  # noqa: SIM118 -- it is no mapping
-                    if name.startswith(PREFIX)
+                    if name.startswith((PREFIX, AXES))
                 }
             # The table is large, and a text needs few of its rows: they are restored when needed.
             self._table = stored.pop("correction.table")
@@ -57,7 +57,9 @@ class MiniTexts:
             self.buckets = len(self._table)
             self._branches = sum(name.startswith("turns.") for name in self._weights)
             captions = len(self._weights["turns.0.weight"]) * self._branches
-            self.dimension = captions + len(self._weights["names.weight"])
+            joined = captions + len(self._weights["names.weight"])
+            self._axes = self._weights.get(AXES, np.eye(joined, dtype=np.float32))
+            self.dimension = len(self._axes)
         except (OSError, SafetensorError, KeyError) as error:
             raise ModelError(f"{weights} cannot be loaded: {error}") from None
 
@@ -70,7 +72,8 @@ class MiniTexts:
         amount = np.log([[max(1, len(row))] for row in ngrams]).astype(np.float32)
         share = _sigmoid(self._linear("share", np.concatenate([large, amount], axis=1)))
         as_caption = np.concatenate(captions, axis=1) * (share / math.sqrt(self._branches))
-        return _unit(np.concatenate([as_caption, names * (1 - share)], axis=1))
+        joined = np.concatenate([as_caption, names * (1 - share)], axis=1)
+        return _unit(joined @ self._axes.T)  # (texts, joined) → (texts, dimension)
 
     def _branch(self, at: int, english: Floats, large: Floats) -> Floats:
         turned: Floats = english @ self._weights[f"turns.{at}.weight"].T

@@ -210,7 +210,11 @@ class FeiConfig(Part):
 
 
 class MiniConfig(Part):
-    """The built-in model: what its heads measure."""
+    """The built-in model: what its heads measure.
+
+    Attributes:
+        axes: how many of an embedding are kept; by default all.
+    """
 
     system: Literal["mini"] = "mini"
     backbone: ResNet50Config = ResNet50Config()
@@ -222,6 +226,7 @@ class MiniConfig(Part):
     branches: PositiveInt = 2
     branch_dimension: PositiveInt = 256
     image_hidden: PositiveInt = 768
+    axes: PositiveInt | None = None
     dropout: Probability = 0.0
     loss: LossConfig = InfoNCEConfig(scale=22.0, learnable=False)
 
