@@ -184,9 +184,12 @@ class Neighbours:
                     # What few rows pass may lie in partitions that are far from the query.
                     search = search.bypass_vector_index()
             listed = search.select([*COLUMNS, "_distance"]).limit(_listed(top))
-            found = listed.to_arrow().to_pylist()
+            found = listed.to_arrow()
         # LanceDB's "dot" distance is 1 − cosine for unit vectors.
-        neighbours = [Neighbour(row, 1.0 - row.pop("_distance")) for row in found]
+        scores = 1.0 - found["_distance"].to_numpy()
+        best = _best(scores, top)  # making rows of them takes longer than comparing them
+        rows = found.drop_columns(["_distance"]).take(best).to_pylist()
+        neighbours = [Neighbour(row, float(scores[i])) for row, i in zip(rows, best, strict=True)]
         return sorted(neighbours, key=_by_score_then_id)[:top]
 
     def follow(self) -> None:
