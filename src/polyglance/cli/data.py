@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from polyglance.cli.features import export_precomp, prepare_features, told
+from polyglance.cli.shards import fetch
 from polyglance.cli.translation import translate
 from polyglance.cli.vocabulary import vocabulary
 
@@ -210,6 +211,7 @@ def inspect(
 
 app.command("export-precomp")(export_precomp)
 app.command("vocabulary")(vocabulary)
+app.command()(fetch)
 app.command()(translate)
 app.command()(vocabulary)
 

@@ -96,6 +96,21 @@ class Store:
                 self._require_bucket()
                 raise
 
+    def fetch(self, name: str, path: Path) -> None:
+        """Write the content of a file to ``path``, a part at a time.
+
+        Raises:
+            FileNotFoundError: it is not there.
+            CollectionError: there is no bucket, no right to read, or no network.
+        """
+        with (
+            self.reaching(),
+            self._files.open_input_stream(self._key(name)) as stream,
+            path.open("wb") as file,
+        ):
+            while chunk := stream.read(CHUNK):
+                file.write(chunk)
+
     def files(self) -> dict[str, int]:
         """The name of every file below the prefix, and its size in bytes.
 

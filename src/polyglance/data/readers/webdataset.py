@@ -7,6 +7,7 @@ the archives, see :mod:`polyglance.data.tar_members`.
 
 Captions: ``000012.txt`` is one caption in the language that is told, ``000012.de.txt`` one in
 German; where there is no text, ``caption`` in ``000012.json`` is one in the language that is told.
+``captions`` there are lists by language tag, as in a manifest.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ from polyglance.data.tar_members import ARCHIVE_SUFFIX, members, open_file
 from polyglance.data.text import normalise_text
 from polyglance.data.video import VIDEO_SUFFIXES
 from polyglance.errors import ManifestError
+
+NOT_TEXT = "neither UTF-8 text nor JSON of UTF-8"
 
 
 def read_webdataset(sources: Sequence[Path], options: ReaderOptions) -> Iterator[Record]:
@@ -94,30 +97,50 @@ def _samples(archive: Path) -> Iterator[tuple[Path, dict[str, Path]]]:
 
 
 def _captions(files: Mapping[str, Path], options: ReaderOptions) -> dict[str, tuple[str, ...]]:
-    captions: dict[str, tuple[str, ...]] = {}
+    told = _json(files["json"]) if "json" in files else {}
+    captions = _lists(told, options)
     for kind, path in files.items():
         tag = kind.removesuffix(".txt")
-        if tag != kind and is_language_tag(tag) and (text := _text(path)):
+        if tag != kind and is_language_tag(tag) and (text := _one_line(_text(path))):
             captions[options.rename.get(tag, tag)] = (text,)
-    plain = files.get("txt") or files.get("json")
-    if plain is not None and (text := _text(plain)):
-        captions.setdefault(language_of_plain_captions(plain, options), (text,))
+    plain = _text(files["txt"]) if "txt" in files else told.get("caption")
+    if text := _one_line(plain):
+        tag = language_of_plain_captions(files.get("txt") or files["json"], options)
+        captions.setdefault(tag, (text,))
     return captions
 
 
-def _text(path: Path) -> str:
-    """The caption in a text or JSON member; empty where there is none."""
-    try:
-        with open_file(path) as file:
-            content = file.read().decode("utf-8-sig")
-        text = _caption_in(content) if path.suffix.lower() == ".json" else content
-    except (ValueError, RecursionError):
-        raise ManifestError(f"{path}: neither UTF-8 text nor JSON of UTF-8") from None
-    except OSError as error:
-        raise ManifestError(f"{path}: cannot be read: {error.strerror}") from None
+def _lists(told: Mapping[str, object], options: ReaderOptions) -> dict[str, tuple[str, ...]]:
+    """``captions``, as far as they are lists of texts by language."""
+    given = told.get("captions")
+    if not isinstance(given, dict):
+        return {}
+    lists = {
+        options.rename.get(tag, tag): tuple(filter(None, map(_one_line, texts)))
+        for tag, texts in given.items()
+        if is_language_tag(tag) and isinstance(texts, list)
+    }
+    return {tag: texts for tag, texts in lists.items() if texts}
+
+
+def _one_line(text: object) -> str:
     return normalise_text(" ".join(text.split())) if isinstance(text, str) else ""
 
 
-def _caption_in(content: str) -> object:
-    told = json.loads(content)
-    return told.get("caption") if isinstance(told, dict) else None
+def _json(path: Path) -> dict[str, object]:
+    try:
+        told = json.loads(_text(path))
+    except (ValueError, RecursionError):
+        raise ManifestError(f"{path}: {NOT_TEXT}") from None
+    return told if isinstance(told, dict) else {}
+
+
+def _text(path: Path) -> str:
+    """The content of a text member."""
+    try:
+        with open_file(path) as file:
+            return file.read().decode("utf-8-sig")
+    except ValueError:
+        raise ManifestError(f"{path}: {NOT_TEXT}") from None
+    except OSError as error:
+        raise ManifestError(f"{path}: cannot be read: {error.strerror}") from None

@@ -1,0 +1,79 @@
+"""``polyglance data fetch``: bring a dataset's shards here, as archives that are read in place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def fetch(
+    sources: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="SOURCE…",
+            help="Archives (.tar), Parquet files with pictures inside, or folders of them; on this "
+            "machine or at s3://BUCKET/PATH.",
+        ),
+    ],
+    output: Annotated[Path, typer.Option(metavar="FOLDER", help="Where the archives go.")],
+    image: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN",
+            help="Of the Parquet files, the column with the pictures; not needed if only one can.",
+        ),
+    ] = None,
+    caption: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="TAG=COLUMN",
+            help="May be repeated. Of the Parquet files, a column with captions in a language, as "
+            "in de=caption_german; it holds a caption, or lists of them.",
+        ),
+    ] = None,
+) -> None:
+    """Bring a dataset's shards here, each as one archive.
+
+    Pictures are read from the archives, and nothing is unpacked: go on with `polyglance data
+    prepare webdataset FOLDER`. An archive that is there is not made again. The network is used for
+    sources at s3:// alone; credentials come from the environment.
+    """
+    from polyglance.data.shards import fetch_shards, find_shards
+    from polyglance.progress import track
+    from polyglance.search.store import Store
+
+    captions = _columns(caption or [])
+    count = sum(1 for _ in find_shards(sources, Store.of))
+    with track("shards", count) as advance:
+        done = fetch_shards(
+            sources,
+            output,
+            open_store=Store.of,
+            picture=image,
+            captions=captions,
+            advance=advance,
+        )
+    told = [f"{len(done.archives)} archives in {output}"]
+    told += [f"{done.kept} more were there"] if done.kept else []
+    told += [f"{done.samples} samples from Parquet files"] if done.samples else []
+    told += [f"{done.empty} rows without a picture left out"] if done.empty else []
+    typer.echo("; ".join(told))
+
+
+def _columns(pairs: list[str]) -> dict[str, str]:
+    """Language tag → column.
+
+    Raises:
+        BadParameter: a pair is none, or names no language.
+    """
+    from polyglance.data.language import is_language_tag
+
+    columns = {}
+    for pair in pairs:
+        tag, _, column = pair.partition("=")
+        if not column or not is_language_tag(tag):
+            raise typer.BadParameter(f"{pair!r} is not TAG=COLUMN", param_hint="--caption")
+        columns[tag] = column
+    return columns
