@@ -79,6 +79,27 @@ def test_shipped_weights_are_finite_and_int8() -> None:
     assert state["text.correction.table"].dtype == torch.int8
     restore_rows(torch.nn.Identity(), state, "")
     assert all(torch.isfinite(tensor.float()).all() for tensor in state.values())
+    axes = state["axes"].float()
+    assert axes.shape == (512, 1792)
+    torch.testing.assert_close(axes @ axes.T, torch.eye(512), atol=0.02, rtol=0)
+
+
+def test_all_axes_are_kept_where_none_are_chosen(system: Mini) -> None:
+    whole = Mini(
+        backbone=system.backbone,
+        encoder=system.encoder,
+        image=system.image,
+        text=system.text,
+        loss=system.loss,
+        config=system.config.model_copy(update={"axes": None}),
+        towers={},
+    )
+    assert whole.dimension == 1792
+    assert "axes" not in whole.state_dict()
+    assert system.axes is not None
+    texts = ["ein Hund", "two cats", "道"]
+    along = torch.nn.functional.normalize(texts_of(whole, texts) @ system.axes.T, dim=1)
+    torch.testing.assert_close(texts_of(system, texts), along)
 
 
 def test_pictures_and_texts_share_a_space_of_unit_vectors(system: Mini) -> None:
