@@ -41,7 +41,7 @@ FIRST = (
 
 
 def settings(seeds: int) -> list[Setting]:
-    """All runs; the rows that the page is about come first, those that the paper lacks last, once."""
+    """All runs: the rows that the page is about first; those the paper lacks last, and once."""
     tasks = [name for name in VARIANTS if name not in (*MAIN, *OURS)]
     return [
         Setting("reranked", name, seed, VARIANTS[name])
