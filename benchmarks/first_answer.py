@@ -20,9 +20,9 @@ from typing import Annotated, Any
 
 import typer
 
-from polyglance.cli.search import open_searcher
 from polyglance.search.calibration import keep_calibration
 from polyglance.search.collection import Collection
+from polyglance.search.opening import open_searcher
 from resampled import Resampled
 from search import embeddings_of, fill
 

@@ -30,8 +30,8 @@ import typer
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from polyglance.cli.search import open_searcher
 from polyglance.search.collection import Collection
+from polyglance.search.opening import open_searcher
 from polyglance.search.schema import Stored
 from polyglance.search.searcher import Searcher
 from polyglance.search.writer import open_for_writing

@@ -149,7 +149,7 @@ def _in_a_process(function: Any, *given: Any) -> Any:
 
 def _asked(folder: Path, manifest: Path) -> dict[str, Any]:
     """Latency, memory and recall of a collection that this process has not seen before."""
-    from polyglance.cli.search import open_searcher
+    from polyglance.search.opening import open_searcher
 
     encoder = open_searcher(folder).encoder
     captions = captions_of(read_manifest(manifest), most=QUERIES)

@@ -19,7 +19,7 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from polyglance.cli.search import open_searcher
+from polyglance.search.opening import open_searcher
 from polyglance.serve.app import create_app
 from support.browser import chromium, launched, served
 

@@ -197,8 +197,8 @@ def index_pictures(manifest: Path, collection: Path, model: Path) -> None:
 
 def ask(questions: Sequence[Question], collection: Path, sheet: Path) -> None:
     """Answer the questions on the terminal and as a contact sheet."""
-    from polyglance.cli.search import open_searcher
     from polyglance.search.contact_sheet import SheetRow, write_contact_sheet
+    from polyglance.search.opening import open_searcher
     from polyglance.search.query import Query
 
     searcher = open_searcher(collection)

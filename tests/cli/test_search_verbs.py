@@ -14,6 +14,7 @@ from polyglance import retriever
 from polyglance.cli.index import index
 from polyglance.cli.search import search
 from polyglance.errors import CollectionError, PolyglanceError, QueryError
+from polyglance.search import mini_encoder
 from support.colours import PALETTE, ColourEncoder, picture
 from support.places import taken_at
 
@@ -33,6 +34,7 @@ def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         return encoder
 
     monkeypatch.setattr(retriever.Retriever, "load", staticmethod(load))
+    monkeypatch.setattr(mini_encoder, "is_mini", lambda _folder: False)  # whatever it is called
     monkeypatch.chdir(tmp_path)
     for colour in PALETTE:
         picture(tmp_path / "photos" / f"{colour}.png", colour)

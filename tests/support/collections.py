@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from polyglance import retriever
 from polyglance.cli import collection
 from polyglance.cli.index import index
+from polyglance.search import mini_encoder
 from polyglance.search.lance import connect
 from polyglance.search.text_index import build_text_index
 from support.colours import PALETTE, ColourEncoder, picture
@@ -33,6 +34,7 @@ def use_colours(monkeypatch: pytest.MonkeyPatch) -> None:
         return encoder
 
     monkeypatch.setattr(retriever.Retriever, "load", staticmethod(load))
+    monkeypatch.setattr(mini_encoder, "is_mini", lambda _folder: False)  # whatever it is called
 
 
 def photos_of_three_folders(folder: Path) -> Path:

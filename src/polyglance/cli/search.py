@@ -110,6 +110,7 @@ def search(
     from polyglance.search.collection import read_info
     from polyglance.search.filters import Filters
     from polyglance.search.location import location_of
+    from polyglance.search.opening import open_searcher
     from polyglance.search.relevance import nothing_matches
 
     asked = query_of(
@@ -219,30 +220,6 @@ def _search_and_rerank(
     for path, reason in gone:
         typer.echo(f"skipped {readable(str(path))}: {reason}", err=True)
     return hits
-
-
-def open_searcher(
-    collection: str | Path, model: str | None = None, *, pictures: bool = True
-) -> Searcher:
-    """Open a collection with the model that it names, or with that one's export.
-
-    Args:
-        collection: its place.
-        model: of the export.
-        pictures: as for :func:`~polyglance.search.encoder.load_encoder`.
-    """
-    from concurrent.futures import ThreadPoolExecutor
-
-    from polyglance.search.collection import Collection, read_info
-    from polyglance.search.encoder import load_encoder
-    from polyglance.search.location import location_of
-    from polyglance.search.searcher import Searcher
-
-    name = model or read_info(location_of(collection)).model
-    with ThreadPoolExecutor(1) as beside:  # importing LanceDB takes as long as opening a model
-        encoder = beside.submit(load_encoder, name, pictures=pictures)
-        opened = Collection.open(collection)
-    return Searcher(opened, encoder.result())
 
 
 def _as_json(hit: Hit, query: Query) -> dict[str, object]:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from polyglance.cli.search import COLLECTION_HELP, MODEL_HELP, open_searcher
+from polyglance.cli.search import COLLECTION_HELP, MODEL_HELP
 
 
 def serve(
@@ -46,6 +46,7 @@ def serve(
     Where others can reach it, it asks them for a token: a bearer in the API, in the browser the
     password of any user.
     """
+    from polyglance.search.opening import open_searcher
     from polyglance.serve.access import token_to_show
     from polyglance.serve.run import run
 

@@ -27,7 +27,10 @@ def dimension_of_checkpoint(model: Mapping[str, Any], shapes: Shapes) -> int | N
         return None
     if system == "hub-dual-encoder":
         return dimension_of_published(shapes)
-    if system == "mini":  # captions, a part for each branch, and names
+    if system == "mini":
+        if model.get("axes"):
+            return int(model["axes"])
+        # Captions, a part for each branch, and names.
         names = shapes.get("image.names.vectors", (0,))[-1]
         return int(model["branches"] * model["branch_dimension"]) + names
     return int(model["dimension"])

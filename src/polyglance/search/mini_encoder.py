@@ -13,7 +13,7 @@ from polyglance.data.text import normalise_text
 from polyglance.errors import ModelError
 from polyglance.systems.checkpoint import WEIGHTS, fingerprint, read_config
 from polyglance.systems.locate import name_of
-from polyglance.text.mini_in_numpy import MiniTexts
+from polyglance.systems.mini_in_numpy import MiniTexts
 from polyglance.text.ngrams import hash_ngrams
 from polyglance.text.sentence_encoder import SentenceEncoder
 

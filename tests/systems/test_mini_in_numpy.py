@@ -17,8 +17,8 @@ from polyglance.systems.config import MiniConfig
 from polyglance.systems.int8 import restore_rows
 from polyglance.systems.locate import BUILT_IN
 from polyglance.systems.mini import join
+from polyglance.systems.mini_in_numpy import MiniTexts
 from polyglance.text.mini_heads import MiniTextHeads
-from polyglance.text.mini_in_numpy import MiniTexts
 from polyglance.text.ngrams import hash_ngrams, pad
 
 FOLDER = BUILT_IN / "mini"
