@@ -14,18 +14,16 @@ import shutil
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
 from docs.pages import PAGES, ROOT, RUN, Block, blocks, commands, lines
+from polyglance import Retriever
 from polyglance.cli.main import app
 from polyglance.data.feature_store import FeatureStoreWriter
 from polyglance.weights.cache import cache_folder
-
-if TYPE_CHECKING:
-    from polyglance import Retriever
 
 # Page → how many of its blocks are run, and how many cannot be.
 EXAMPLES = {
@@ -70,7 +68,9 @@ def home(
     _samples(fetched / "samples" / "emoji", tmp_path / ".cache/polyglance/samples/emoji")
     (tmp_path / ".cache/polyglance/towers").symlink_to(fetched / "towers")
     (tmp_path / "recipes").symlink_to(ROOT / "recipes")
-    mini.save(tmp_path / "runs/mine/model")
+    # Of its own: who saves a model has the saved one's fingerprint from then on.
+    mine = Retriever(mini.system, name="mine", fingerprint="", languages=mini.languages)
+    mine.save(tmp_path / "runs/mine/model")
     for name in ("POLYGLANCE_CACHE", "XDG_CACHE_HOME", "SAMPLES"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))

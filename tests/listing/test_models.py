@@ -163,7 +163,7 @@ def test_the_built_in_model(mini: Retriever) -> None:
     assert entry.weights.parameters == pytest.approx(counted, rel=0.01)
     assert entry.weights.uncounted == ("sentence-encoder",)
     assert entry.measured is not None
-    assert entry.measured.recalls["en"] == Recall(24.5, 52.8, 66.0)
+    assert entry.measured.recalls["en"] == Recall(24.5, 52.8, 65.8)
     assert entry.measured.worst == "zh"
     assert len(entry.measured.recalls) == 7
 
