@@ -297,10 +297,11 @@ class Retriever:
         """Rows of ``texts`` and their features, in batches of like length."""
         import torch
 
+        from polyglance.data.language import one_language_each
         from polyglance.data.text import normalise_text
         from polyglance.text.batching import length_sorted_batches
 
-        tags = _one_each(language, len(texts))
+        tags = one_language_each(language, len(texts))
         normalised = [normalise_text(text) for text in texts]
         for rows in length_sorted_batches(normalised, batch_size=batch_size):
             with torch.inference_mode():
@@ -356,11 +357,3 @@ def _pair(name: str) -> tuple[str, str] | None:
         if letter == "+" and text and image and find(text) and find(image):
             return text, image
     return None
-
-
-def _one_each(language: str | Sequence[str] | None, texts: int) -> list[str]:
-    if language is None or isinstance(language, str):
-        return [language or "und"] * texts
-    if len(language) != texts:
-        raise ValueError(f"{texts} texts but {len(language)} languages")
-    return list(language)

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from polyglance.cli.main import app
 from polyglance.data.decode import open_picture
 from polyglance.data.manifest import read_manifest
-from polyglance.data.shards import fetch_shards
+from polyglance.data.shards import Fetched, fetch_shards, find_shards
 from polyglance.data.tar_members import members, open_file
 from polyglance.errors import CollectionError, ManifestError
 from polyglance.search.store import Store
@@ -49,6 +49,10 @@ def run(*arguments: str | Path) -> str:
     return result.stdout
 
 
+def brought(sources: list[str], folder: Path, *, open_store: Any, **options: Any) -> Fetched:
+    return fetch_shards(list(find_shards(sources, open_store)), folder, **options)
+
+
 def nowhere(address: str) -> Store:
     raise AssertionError(f"{address} must not be asked")
 
@@ -76,12 +80,12 @@ def test_rows_become_samples_that_are_read_in_place(table: Path, tmp_path: Path)
 def test_what_is_there_is_not_made_again(table: Path, tmp_path: Path) -> None:
     shard(table.parent / "other.tar", {"0.jpg": b"bytes", "0.txt": "a text"})
     folder = tmp_path / "shards"
-    first = fetch_shards([str(table.parent)], folder, open_store=nowhere)
+    first = brought([str(table.parent)], folder, open_store=nowhere)
     assert [each.name for each in first.archives] == ["other.tar", "train-00000-of-00001.tar"]
     assert (folder / "other.tar").read_bytes() == (table.parent / "other.tar").read_bytes()
     (folder / "other.tar").unlink()
     before = (folder / "train-00000-of-00001.tar").stat()
-    again = fetch_shards([str(table.parent)], folder, open_store=nowhere)
+    again = brought([str(table.parent)], folder, open_store=nowhere)
     assert ([each.name for each in again.archives], again.kept) == (["other.tar"], 1)
     assert (folder / "train-00000-of-00001.tar").stat() == before
 
@@ -90,16 +94,14 @@ def test_rows_without_a_picture_are_counted(tmp_path: Path) -> None:
     content = picture(tmp_path / "red.png", "red").read_bytes()
     table = pa.table({"data": [content, None, b"no picture"], "key": ["a", "b", "c"]})
     parquet.write_table(table, tmp_path / "part.parquet")
-    done = fetch_shards([str(tmp_path / "part.parquet")], tmp_path / "out", open_store=nowhere)
+    done = brought([str(tmp_path / "part.parquet")], tmp_path / "out", open_store=nowhere)
     assert (done.samples, done.empty) == (1, 2)
     assert list(members(tmp_path / "out" / "part.tar")) == ["0.png"]
 
 
 def test_mistakes_are_told(table: Path, tmp_path: Path) -> None:
     def fetch(*sources: Path, **options: Any) -> None:
-        fetch_shards(
-            [str(each) for each in sources], tmp_path / "out", open_store=nowhere, **options
-        )
+        brought([str(each) for each in sources], tmp_path / "out", open_store=nowhere, **options)
 
     with pytest.raises(ManifestError, match="has no column 'pictures'; there are image, english"):
         fetch(table, picture="pictures")
@@ -131,10 +133,10 @@ def test_a_damaged_file_leaves_no_archive(table: Path, tmp_path: Path) -> None:
     whole[200:1000] = bytes(800)  # in the first pictures
     table.write_bytes(whole)
     with pytest.raises(ManifestError, match=r"not a readable Parquet file|cannot be read"):
-        fetch_shards([str(table)], tmp_path / "out", open_store=nowhere)
+        brought([str(table)], tmp_path / "out", open_store=nowhere)
     table.write_bytes(b"PAR1 and no more")
     with pytest.raises(ManifestError, match="not a readable Parquet file"):
-        fetch_shards([str(table)], tmp_path / "out", open_store=nowhere)
+        brought([str(table)], tmp_path / "out", open_store=nowhere)
     assert not list((tmp_path / "out").iterdir())
 
 
@@ -160,12 +162,12 @@ def test_from_a_store(
     assert (folder / "1.tar").read_bytes() == archive.read_bytes()
     assert list(members(folder / "train.tar")) == ["0.png", "1.png", "2.png"]
     alone = tmp_path / "alone"
-    fetch_shards(["s3://published/photos/v1/train.parquet"], alone, open_store=Store.of)
+    brought(["s3://published/photos/v1/train.parquet"], alone, open_store=Store.of)
     assert [each.name for each in alone.iterdir()] == ["train.tar"]
     with pytest.raises(ManifestError, match=r"gone\.tar: no such file"):
-        fetch_shards(["s3://published/photos/v1/gone.tar"], alone, open_store=Store.of)
+        brought(["s3://published/photos/v1/gone.tar"], alone, open_store=Store.of)
     with pytest.raises(ManifestError, match="no archive"):
-        fetch_shards(["s3://published/nothing"], alone, open_store=Store.of)
+        brought(["s3://published/nothing"], alone, open_store=Store.of)
     with pytest.raises(CollectionError, match="no such bucket"):
-        fetch_shards(["s3://elsewhere/photos"], alone, open_store=Store.of)
+        brought(["s3://elsewhere/photos"], alone, open_store=Store.of)
     assert [each.name for each in alone.iterdir()] == ["train.tar"]

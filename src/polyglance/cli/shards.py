@@ -45,16 +45,9 @@ def fetch(
     from polyglance.search.store import Store
 
     captions = _columns(caption or [])
-    count = sum(1 for _ in find_shards(sources, Store.of))
-    with track("shards", count) as advance:
-        done = fetch_shards(
-            sources,
-            output,
-            open_store=Store.of,
-            picture=image,
-            captions=captions,
-            advance=advance,
-        )
+    shards = list(find_shards(sources, Store.of))
+    with track("shards", len(shards)) as advance:
+        done = fetch_shards(shards, output, picture=image, captions=captions, advance=advance)
     told = [f"{len(done.archives)} archives in {output}"]
     told += [f"{done.kept} more were there"] if done.kept else []
     told += [f"{done.samples} samples from Parquet files"] if done.samples else []

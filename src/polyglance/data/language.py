@@ -10,6 +10,7 @@ reserves them: in practice they are names such as ``english``.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 _TAG = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*|x(-[A-Za-z0-9]{1,8})+")
 
@@ -39,3 +40,16 @@ def is_machine_translated(tag: str) -> bool:
     """Tell whether a tag names a translation engine: ``zh-baidu``, ``de-x-mt-en``."""
     subtags = tag.split("-")
     return "x" in subtags[1:] or subtags[-1] in _ENGINES
+
+
+def one_language_each(language: str | Sequence[str] | None, texts: int) -> list[str]:
+    """The tag of each of so many texts, from one for all, one for each, or none that is known.
+
+    Raises:
+        ValueError: there are tags for another number of texts.
+    """
+    if language is None or isinstance(language, str):
+        return [language or "und"] * texts
+    if len(language) != texts:
+        raise ValueError(f"{texts} texts but {len(language)} languages")
+    return list(language)

@@ -90,10 +90,9 @@ class Shard(NamedTuple):
 
 
 def fetch_shards(
-    sources: Sequence[str],
+    shards: Sequence[Shard],
     folder: Path,
     *,
-    open_store: Callable[[str], Store],
     picture: str | None = None,
     captions: Mapping[str, str] | None = None,
     advance: Callable[[int], None] = lambda _: None,
@@ -101,19 +100,17 @@ def fetch_shards(
     """Bring shards into a folder as archives.
 
     Args:
-        sources: files ``.tar`` or ``.parquet``, folders of such, or likewise ``s3://BUCKET/PATH``.
+        shards: of :func:`find_shards`.
         folder: where the archives go.
-        open_store: from ``s3://BUCKET/PATH`` to what is there.
         picture: column of the Parquet files with the pictures; by default the only one that has
             pictures.
         captions: language tag → column with a caption in it, or a list of some.
         advance: told of every shard that is done.
 
     Raises:
-        ManifestError: a source has no shards, two have the same name, or one cannot be read.
+        ManifestError: one cannot be read, or lacks a column.
         CollectionError: the store cannot be reached, or refuses.
     """
-    shards = list(find_shards(sources, open_store))
     wanted = captions or {}
     folder.mkdir(parents=True, exist_ok=True)
     done = Fetched()
@@ -135,8 +132,13 @@ def fetch_shards(
 def find_shards(sources: Sequence[str], open_store: Callable[[str], Store]) -> Iterator[Shard]:
     """All shards, in the order of the sources and of their names.
 
+    Args:
+        sources: files ``.tar`` or ``.parquet``, folders of such, or likewise ``s3://BUCKET/PATH``.
+        open_store: from ``s3://BUCKET/PATH`` to what is there.
+
     Raises:
-        ManifestError: as :func:`fetch_shards`.
+        ManifestError: a source has no shards, or two would become one archive.
+        CollectionError: the store cannot be reached, or refuses.
     """
     seen: dict[str, Shard] = {}
     for source in sources:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from polyglance.data.language import one_language_each
 from polyglance.errors import ModelError
 from polyglance.onnx.description import IMAGES, TEXTS, read_description
 from polyglance.onnx.texts import text_reader
@@ -74,8 +75,7 @@ class OnnxEncoder:
         Raises:
             ValueError: ``language`` has another length than ``texts``.
         """
-        if language is not None and not isinstance(language, str) and len(language) != len(texts):
-            raise ValueError(f"{len(texts)} texts but {len(language)} languages")
+        one_language_each(language, len(texts))  # has to fit, though none is needed
         graph = self._graph(TEXTS, threads=processors())  # a query comes alone
         embeddings = np.empty((len(texts), self.dimension), dtype=np.float32)
         # Of eight bits, a text is rounded by the largest numbers of all that are encoded with it.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from polyglance.data.language import one_language_each
 from polyglance.data.text import normalise_text
 from polyglance.errors import ModelError
 from polyglance.systems.checkpoint import WEIGHTS, fingerprint, read_config
@@ -79,8 +80,7 @@ class MiniEncoder:
         Raises:
             ValueError: ``language`` has another length than ``texts``.
         """
-        if language is not None and not isinstance(language, str) and len(language) != len(texts):
-            raise ValueError(f"{len(texts)} texts but {len(language)} languages")
+        one_language_each(language, len(texts))  # has to fit, though none is needed
         if not texts:
             return np.empty((0, self.dimension), dtype=np.float32)
         normal = [normalise_text(text) for text in texts]
