@@ -7,7 +7,8 @@ import torch
 from torch.nn.functional import normalize
 
 from polyglance.evaluation.encoded import Encoded, compare
-from polyglance.evaluation.ranks import EmbeddingScores, rank
+from polyglance.evaluation.ranks import rank
+from polyglance.evaluation.scores import EmbeddingScores
 from polyglance.features import Features, joined
 from polyglance.matching.base import Matching
 from polyglance.matching.cosine import CosineMatching

@@ -12,8 +12,8 @@ from polyglance.data.record import Record
 from polyglance.errors import ConfigError
 from polyglance.evaluation.fusion import Fusion
 from polyglance.evaluation.protocol import Scored, evaluate_scores
-from polyglance.evaluation.ranks import MatrixScores
 from polyglance.evaluation.retriever import evaluate_retriever
+from polyglance.evaluation.scores import MatrixScores
 from polyglance.matching.fusion import fused_scores
 
 from .fakes import ColourRetriever, save_pictures

@@ -18,7 +18,8 @@ from polyglance.evaluation.metrics import (
     recall_curve,
     rsum,
 )
-from polyglance.evaluation.ranks import MatrixScores, Ranks, rank
+from polyglance.evaluation.ranks import Ranks, rank
+from polyglance.evaluation.scores import MatrixScores
 
 
 def ranks_of(*rows, gallery=100):

@@ -8,13 +8,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from polyglance.evaluation.ranks import (
-    EmbeddingScores,
-    MatrixScores,
-    positive_pairs,
-    rank,
-    rank_embeddings,
-)
+from polyglance.evaluation.ranks import positive_pairs, rank, rank_embeddings
+from polyglance.evaluation.scores import EmbeddingScores, MatrixScores
 
 
 def sorted_ranks(scores, query_ids, gallery_ids):

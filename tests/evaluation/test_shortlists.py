@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from polyglance.evaluation import shortlists as module
-from polyglance.evaluation.ranks import EmbeddingScores, MatrixScores, rank
+from polyglance.evaluation.ranks import rank
+from polyglance.evaluation.scores import EmbeddingScores, MatrixScores
 from polyglance.evaluation.shortlists import shortlists
 
 

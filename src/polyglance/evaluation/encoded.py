@@ -8,7 +8,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from polyglance.evaluation.ranks import ROUNDING, EmbeddingScores, MatrixScores, Scores
+from polyglance.evaluation.scores import ROUNDING, EmbeddingScores, MatrixScores, Scores
 from polyglance.features import Features, joined
 
 

@@ -10,7 +10,7 @@ from polyglance.errors import ConfigError
 from polyglance.evaluation.encoded import compare
 from polyglance.evaluation.encoding import EncodedPictures, Encoder, encode_translated
 from polyglance.evaluation.protocol import Scored
-from polyglance.evaluation.ranks import MatrixScores, Scores
+from polyglance.evaluation.scores import MatrixScores, Scores
 from polyglance.matching.fusion import fused_scores
 
 if TYPE_CHECKING:

@@ -25,8 +25,9 @@ from polyglance.evaluation.averages import (
     with_intervals,
 )
 from polyglance.evaluation.bootstrap import Draws, draw_pictures
-from polyglance.evaluation.ranks import BothWays, Scores
+from polyglance.evaluation.ranks import BothWays
 from polyglance.evaluation.results import Crossing, Gallery, LanguageResult, RankVariance, Report
+from polyglance.evaluation.scores import Scores
 
 Ids = Sequence[int] | Sequence[str] | Tensor | NDArray[np.generic]
 

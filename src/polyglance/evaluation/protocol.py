@@ -26,8 +26,9 @@ from torch import Tensor
 
 from polyglance.evaluation.metrics import RECALLS, metrics
 from polyglance.evaluation.plan import Fold, Ids, Plan, plain
-from polyglance.evaluation.ranks import EmbeddingScores, Ranks, Scores, rank, rank_embeddings
+from polyglance.evaluation.ranks import Ranks, rank, rank_embeddings
 from polyglance.evaluation.results import Crossing, Gallery, Report
+from polyglance.evaluation.scores import EmbeddingScores, Scores
 
 Embeddings = Tensor | NDArray[np.floating]
 

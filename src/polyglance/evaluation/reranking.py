@@ -33,8 +33,9 @@ from polyglance.evaluation.encoding import (
 )
 from polyglance.evaluation.halves import joined, rsum_of_half
 from polyglance.evaluation.plan import Part, Plan
-from polyglance.evaluation.ranks import BothWays, Scores
+from polyglance.evaluation.ranks import BothWays
 from polyglance.evaluation.results import Ceiling, Gallery, Report, Reranking, Skipped
+from polyglance.evaluation.scores import Scores
 from polyglance.evaluation.shortlists import Shortlists, shortlists
 
 if TYPE_CHECKING:

@@ -17,15 +17,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from polyglance.evaluation.ranks import (
-    ROUNDING,
-    BothWays,
-    Ranks,
-    Scores,
-    check_finite,
-    positive_pairs,
-    rank,
-)
+from polyglance.evaluation.ranks import BothWays, Ranks, positive_pairs, rank
+from polyglance.evaluation.scores import ROUNDING, Scores, check_finite
 
 if TYPE_CHECKING:
     from polyglance.evaluation.ranks import Ids
