@@ -22,7 +22,7 @@ from torch.nn import functional
 from polyglance.evaluation.metrics import metrics
 from polyglance.evaluation.ranks import rank_embeddings
 
-PICTURES, CAPTIONS_EACH, DIMENSION, THEMES, ROUNDS = 5_000, 5, 512, 300, 5
+PICTURES, CAPTIONS_EACH, DIMENSION, THEMES, ROUNDS = 5_000, 5, 512, 300, 20
 
 
 def main() -> None:

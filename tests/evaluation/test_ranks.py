@@ -170,3 +170,49 @@ def test_positive_pairs_join_by_identity():
         (2, 1),
         (2, 3),
     ]
+
+
+def test_torch_computes_with_as_many_threads_as_before():
+    before, buffer = torch.get_num_threads(), np.getbufsize()
+    torch.set_num_threads(2)
+    try:
+        rank_embeddings(np.eye(3), np.eye(3), row_ids=range(3), column_ids=range(3))
+        assert torch.get_num_threads() == 2
+        with pytest.raises(RuntimeError, match="no scores"):
+            rank(Unreadable(), row_ids=range(3), column_ids=range(3))
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+    assert np.getbufsize() == buffer
+
+
+class Unreadable(MatrixScores):
+    """Scores that cannot be computed."""
+
+    def __init__(self):
+        super().__init__(np.eye(3))
+
+    def block(self, rows, columns):
+        raise RuntimeError("no scores")
+
+
+def test_several_threads_rank_as_one_does():
+    generator = np.random.default_rng(0)
+    images, texts = generator.normal(size=(90, 8)), generator.normal(size=(450, 8))
+    scores = EmbeddingScores(images, texts)
+    before, found = torch.get_num_threads(), []
+    for threads in (1, 4):
+        torch.set_num_threads(threads)
+        try:
+            both = rank(
+                scores,
+                row_ids=range(90),
+                column_ids=np.repeat(np.arange(90), 5),
+                block_rows=20,
+                block_columns=70,
+            )
+        finally:
+            torch.set_num_threads(before)
+        found.append(both)
+    assert np.array_equal(found[0].rows.positives, found[1].rows.positives)
+    assert np.array_equal(found[0].columns.positives, found[1].columns.positives)

@@ -1,8 +1,9 @@
 """Ranks of the positives, counted in blocks and never sorted.
 
 The rank of a positive is one plus the number of items ahead of it, so ranking a query needs
-comparisons and no order: a block of scores is computed, compared in place with the scores of the
-positives, and overwritten by the next. Both directions read the same block.
+comparisons and no order: a block of scores is computed, compared with the scores of the positives,
+and overwritten by the next. Both directions read the same block, by tiles that a processor's cache
+holds. Blocks are shared among threads.
 
 Ties are pessimistic: a negative that ties with a positive stands ahead of it. A collapsed model,
 whose scores are all equal, therefore finds nothing, instead of whatever a sort happens to leave on
@@ -11,7 +12,11 @@ top. Positives never push one another back: the j-th best positive has j - 1 pos
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import product
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -19,15 +24,25 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from polyglance.evaluation.scores import EmbeddingScores, Scores, check_finite
+from polyglance.evaluation.counting import (
+    LANES,
+    MOST_ADDED,
+    Counts,
+    Tile,
+    reaching_by_column,
+    reaching_by_row,
+)
+from polyglance.evaluation.scores import EmbeddingScores, Scores
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     Ids = Sequence[int] | Sequence[str] | NDArray[np.generic]
 
-BLOCK_ROWS = 512
-BLOCK_COLUMNS = 2048
+BLOCK_ROWS = 1250
+BLOCK_COLUMNS = LANES * MOST_ADDED
+TILE_ROWS = 64  # with as many columns, half a megabyte
+NUMPY_BUFFER = 256  # numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +111,11 @@ def rank(
         scores: the scores; see :mod:`polyglance.evaluation.scores`.
         row_ids: (rows,) identities; a row and a column with equal ids are positives.
         column_ids: (columns,).
-        block_rows: rows a block; memory is two blocks.
+        block_rows: rows a block; memory is a block for each thread.
         block_columns: columns a block.
 
     Raises:
-        ValueError: as :func:`rank_embeddings`.
+        ValueError: the ids do not fit the scores, or nothing has a positive.
     """
     row_count, column_count = scores.shape
     if (len(row_ids), len(column_ids)) != scores.shape:
@@ -110,27 +125,63 @@ def rank(
     pair_rows, pair_columns = positive_pairs(row_ids, column_ids)
     if not len(pair_rows):
         raise ValueError("no row and no column share an id, so there is nothing to rank")
-    pair_scores = scores.pairs(pair_rows, pair_columns)
-    check_finite(pair_scores)
-    pair_scores = pair_scores - scores.tolerance
-    row_side = _Side(pair_rows, pair_scores, count=row_count)
-    column_side = _Side(pair_columns, pair_scores, count=column_count)
-    scratch = pair_scores.new_empty(min(block_rows, row_count) * min(block_columns, column_count))
+    thresholds = (scores.pairs(pair_rows, pair_columns) - scores.tolerance).cpu().numpy()
+    row_side = _Side(pair_rows.numpy(), thresholds, count=row_count, axis=0)
+    column_side = _Side(pair_columns.numpy(), thresholds, count=column_count, axis=1)
 
-    for top in range(0, row_count, block_rows):
-        rows = slice(top, min(top + block_rows, row_count))
+    def counted(rows: slice, columns: slice) -> tuple[Counts, Counts]:
+        block = scores.block(rows, columns)
+        # Positives are taken out of the block, so that only negatives are counted.
         first, last = torch.searchsorted(pair_rows, torch.tensor([rows.start, rows.stop])).tolist()
-        band_rows, band_columns = pair_rows[first:last] - top, pair_columns[first:last]
-        for left in range(0, column_count, block_columns):
-            columns = slice(left, min(left + block_columns, column_count))
-            block = scores.block(rows, columns)
-            check_finite(block)
-            # Positives are taken out of the block, so that what is counted are negatives alone.
-            here = (band_columns >= columns.start) & (band_columns < columns.stop)
-            block[band_rows[here], band_columns[here] - left] = -torch.inf
-            row_side.count(block, rows, scratch)
-            column_side.count(block.T, columns, scratch)
+        own_rows, own_columns = pair_rows[first:last], pair_columns[first:last]
+        here = (own_columns >= columns.start) & (own_columns < columns.stop)
+        block[own_rows[here] - rows.start, own_columns[here] - columns.start] = -torch.inf
+        by_row, by_column = [], np.zeros_like(column_side.ahead[:, columns])
+        for some, tile in _tiles(block.cpu().numpy(), rows.start):
+            by_column += column_side.counted(tile, columns)
+            by_row.append(row_side.counted(tile, some))
+        return np.concatenate(by_row, axis=1), by_column
+
+    blocks = list(product(_parts(row_count, block_rows), _parts(column_count, block_columns)))
+    with _threads() as pool:
+        found = pool.map(counted, *zip(*blocks, strict=True))
+        for (rows, columns), (by_row, by_column) in zip(blocks, found, strict=True):
+            row_side.ahead[:, rows] += by_row
+            column_side.ahead[:, columns] += by_column
     return BothWays(row_side.ranks(column_count), column_side.ranks(row_count))
+
+
+def _parts(count: int, size: int) -> list[slice]:
+    return [slice(start, min(start + size, count)) for start in range(0, count, size)]
+
+
+def _tiles(block: Tile, first: int) -> Iterator[tuple[slice, Tile]]:
+    """Some rows of a block after the other, with their places among all."""
+    for rows in _parts(len(block), TILE_ROWS):
+        yield slice(first + rows.start, first + rows.stop), block[rows]
+
+
+def _compute_alone() -> None:
+    """What holds for this thread from now on."""
+    torch.set_num_threads(1)
+    # Rows shorter than its buffer are copied by numpy before they are compared, for nothing.
+    np.setbufsize(NUMPY_BUFFER)
+
+
+@contextmanager
+def _threads() -> Iterator[ThreadPoolExecutor]:
+    """As many threads as torch computes with, each of which computes alone.
+
+    A product that threads share ends when the last of them has, and again and again they would
+    wait for one another.
+    """
+    count = torch.get_num_threads()
+    with ThreadPoolExecutor(count, initializer=_compute_alone) as pool:
+        try:
+            yield pool
+        finally:
+            pool.shutdown(cancel_futures=True)
+            torch.set_num_threads(count)  # a part of it is of the process, not of the thread
 
 
 def positive_pairs(row_ids: Ids, column_ids: Ids) -> tuple[Tensor, Tensor]:
@@ -154,52 +205,43 @@ class _Side:
         queries: (pairs,) query index of every positive pair.
         thresholds: (pairs,) score that a negative must reach to stand ahead of it.
         count: number of queries.
+        axis: of a block that the queries lie along.
+
+    Attributes:
+        ahead: (places, queries) how many negatives reach the threshold of each positive.
     """
 
-    def __init__(self, queries: Tensor, thresholds: Tensor, *, count: int) -> None:
-        device, thresholds = thresholds.device, thresholds.cpu()
-        # Best positive first within each query: a stable sort by query of a sort by score.
-        order = torch.argsort(thresholds, descending=True)
-        order = order[torch.argsort(queries[order], stable=True)]
-        self._positives = torch.bincount(queries, minlength=count)  # (queries,)
-        starts = self._positives.cumsum(0) - self._positives
-        place = torch.arange(len(queries)) - starts[queries[order]]  # (pairs,)
-        width = int(self._positives.max())
-        table = thresholds.new_full((width, count), torch.inf)
-        table[place, queries[order]] = thresholds[order]
-        self._thresholds = table.to(device)  # (places, queries)
-        self._ahead = torch.zeros((width, count), dtype=torch.int64)
+    def __init__(
+        self, queries: NDArray[np.int64], thresholds: NDArray[np.float32], *, count: int, axis: int
+    ) -> None:
+        positives = np.bincount(queries, minlength=count)  # (queries,)
+        order = np.argsort(queries, kind="stable")  # (pairs,)
+        place = np.arange(len(queries)) - np.repeat(np.cumsum(positives) - positives, positives)
+        table = np.full((count, positives.max()), -np.inf, dtype=np.float32)
+        table[queries[order], place] = thresholds[order]
+        best_first = np.sort(table, axis=1)[:, ::-1].T  # (places, queries)
+        self._axis, self._reaching = axis, (reaching_by_row, reaching_by_column)[axis]
+        self._positives, self._fewest = positives, positives.min()
+        self._thresholds = np.ascontiguousarray(best_first)
+        self.ahead = np.zeros(best_first.shape, dtype=np.int64)
 
-    def count(self, block: Tensor, queries: slice, scratch: Tensor) -> None:
-        """Count the negatives of ``block`` (queries, items) that reach each threshold."""
-        positives = self._positives[queries]
-        for place in range(int(positives.max())):
-            thresholds = self._thresholds[place, queries]
-            if place < int(positives.min()):
-                self._ahead[place, queries] += _reaching(block, thresholds, scratch)
-            else:  # only some queries have so many positives
-                some = torch.nonzero(positives > place).squeeze(1)
-                ahead = _reaching(block[some], thresholds[some], scratch)
-                self._ahead[place, some + queries.start] += ahead
+    def counted(self, tile: Tile, queries: slice) -> Counts:
+        """(places, queries) how many of a tile's negatives reach each of their thresholds."""
+        thresholds = self._thresholds[:, queries]
+        counts = self._reaching(tile, thresholds[: self._fewest])
+        if self._fewest == len(thresholds):
+            return counts
+        rest = np.zeros_like(thresholds[self._fewest :], dtype=np.int64)
+        for place, row in enumerate(rest, self._fewest):  # only some queries have so many positives
+            some = np.flatnonzero(self._positives[queries] > place)
+            theirs = tile.take(some, axis=self._axis)
+            row[some] = self._reaching(theirs, thresholds[place : place + 1, some])[0]
+        return np.concatenate([counts, rest])
 
     def ranks(self, gallery: int) -> Ranks:
         """Ranks of the positives of all queries that have one."""
-        queries = torch.nonzero(self._positives).squeeze(1)
-        places = torch.arange(1, len(self._ahead) + 1)[:, None]  # (places, 1)
-        ranks = (self._ahead + places)[:, queries]  # (places, queries)
+        queries = np.flatnonzero(self._positives)
+        places = np.arange(1, len(self.ahead) + 1)[:, None]  # (places, 1)
+        ranks = (self.ahead + places)[:, queries]  # (places, queries)
         ranks[places > self._positives[queries]] = 0
-        return Ranks(queries.numpy(), np.ascontiguousarray(ranks.T.numpy()), gallery)
-
-
-def _reaching(block: Tensor, thresholds: Tensor, scratch: Tensor) -> Tensor:
-    """(queries, items), (queries,) → (queries,) how many items reach the threshold."""
-    # Comparing into floats and adding them up is vectorised, adding booleans is not; the layout
-    # follows the block's, which may be a transposed view.
-    hits = scratch[: block.numel()].view(block.T.shape if _is_transposed(block) else block.shape)
-    hits = hits.T if _is_transposed(block) else hits
-    torch.ge(block, thresholds[:, None], out=hits)
-    return hits.sum(dim=1).long().cpu()
-
-
-def _is_transposed(block: Tensor) -> bool:
-    return block.stride(0) == 1 and block.stride(1) != 1
+        return Ranks(queries, np.ascontiguousarray(ranks.T), gallery)

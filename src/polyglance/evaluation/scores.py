@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Protocol
 
 import numpy as np
@@ -12,11 +13,11 @@ from torch import Tensor
 # Two multiplications of the same float32 vectors, blocked differently, differ by about this share
 # of the product of their lengths. Scores nearer than that are ties.
 ROUNDING = 1e-6
-PAIRS_AT_ONCE = 8192
+PAIRS_AT_ONCE = 512  # whose products a processor's cache holds
 
 
 class Scores(Protocol):
-    """Scores of rows against columns, higher is more alike, computed where they are asked for."""
+    """Scores of rows against columns: finite, higher is more alike, computed where asked for."""
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -27,7 +28,10 @@ class Scores(Protocol):
         """Scores no further apart than this are ties; zero where scores are exact."""
 
     def block(self, rows: slice, columns: slice) -> Tensor:
-        """(rows, columns) float32; the caller overwrites it and asks for the next."""
+        """(rows, columns) float32, which the caller may overwrite.
+
+        Several threads may ask; what one of them got before is no longer its own.
+        """
 
     def pairs(self, rows: Tensor, columns: Tensor) -> Tensor:
         """(pairs,) row indices and (pairs,) column indices → (pairs,) float32 scores."""
@@ -44,7 +48,7 @@ class EmbeddingScores:
         columns: (columns, dim).
 
     Raises:
-        ValueError: the two do not agree in dimension.
+        ValueError: the two do not agree in dimension, or their products might not be finite.
     """
 
     def __init__(self, rows: Tensor | NDArray[np.floating], columns: Tensor | NDArray[np.floating]):
@@ -55,36 +59,33 @@ class EmbeddingScores:
                 f"embeddings of shapes {tuple(self._rows.shape)} and {tuple(self._columns.shape)} "
                 "cannot be compared"
             )
-        self._buffer = self._rows.new_empty(0)
+        # The rounding of a product of the longest; a product is finite where that of lengths is.
+        longest = _longest(self._rows) * _longest(self._columns)
+        check_finite(longest)
+        self.tolerance = ROUNDING * float(longest)
+        self._kept = threading.local()  # blocks of different threads do not share memory
 
     @property
     def shape(self) -> tuple[int, int]:
         """(rows, columns)."""
         return len(self._rows), len(self._columns)
 
-    @property
-    def tolerance(self) -> float:
-        """The rounding of a float32 product of the longest vectors."""
-        if 0 in self.shape:
-            return 0.0
-        longest = self._rows.norm(dim=1).max() * self._columns.norm(dim=1).max()
-        return ROUNDING * float(longest)
-
     def block(self, rows: slice, columns: slice) -> Tensor:
         """One matrix product into a buffer that is kept."""
         left, right = self._rows[rows], self._columns[columns]
         size = len(left) * len(right)
-        if self._buffer.numel() < size:
-            self._buffer = left.new_empty(size)
-        out = self._buffer[:size].view(len(left), len(right))
+        if not hasattr(self._kept, "buffer") or self._kept.buffer.numel() < size:
+            self._kept.buffer = left.new_empty(size)
+        out = self._kept.buffer[:size].view(len(left), len(right))
         return torch.mm(left, right.T, out=out)
 
     def pairs(self, rows: Tensor, columns: Tensor) -> Tensor:
-        """Inner products of the given pairs, a few thousand at a time."""
+        """Inner products of the given pairs, some at a time."""
         scores = self._rows.new_empty(len(rows))
         for start in range(0, len(rows), PAIRS_AT_ONCE):
             some = slice(start, start + PAIRS_AT_ONCE)
-            products = self._rows[rows[some]] * self._columns[columns[some]]  # (pairs, dim)
+            products = self._rows.index_select(0, rows[some])  # (pairs, dim)
+            products *= self._columns.index_select(0, columns[some])
             torch.sum(products, dim=1, out=scores[some])
         return scores
 
@@ -99,6 +100,9 @@ class MatrixScores:
     Args:
         scores: (rows, columns).
         tolerance: scores no further apart than this are ties.
+
+    Raises:
+        ValueError: they form no matrix, or one is not finite.
     """
 
     def __init__(self, scores: Tensor | NDArray[np.floating], *, tolerance: float = 0.0):
@@ -106,6 +110,7 @@ class MatrixScores:
         self.tolerance = tolerance
         if self._scores.ndim != 2:
             raise ValueError(f"scores must form a matrix, got shape {tuple(self._scores.shape)}")
+        check_finite(self._scores)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -131,6 +136,11 @@ class MatrixScores:
             if all(whole)
             else MatrixScores(self._scores[rows[:, None], columns], tolerance=self.tolerance)
         )
+
+
+def _longest(embeddings: Tensor) -> Tensor:
+    """() the largest length of (rows, dim); 0 where there is no row."""
+    return torch.cat([embeddings.new_zeros(1), embeddings.norm(dim=1)]).max()
 
 
 def check_finite(scores: Tensor) -> None:
