@@ -8,9 +8,9 @@ from ledger import Ledger, Logged
 
 
 def missing(ledger: Ledger, wanted: int) -> str:
-    """How many runs are not in yet; nothing where none is."""
+    """A sentence, after a space, on how many runs are in; nothing where all are."""
     done = len(list(ledger))
-    return f"**{done} of {wanted} runs are in; rows without one say so.**" if done < wanted else ""
+    return f" **{done} of {wanted} runs are in; rows without one say so.**" if done < wanted else ""
 
 
 def every_run(

@@ -95,7 +95,7 @@ def _introduction(ledger: Ledger, wanted: int) -> str:
     return f"""# Paper 2: language-agnostic embeddings, rerun on Flickr8k
 
 *Written by `python recipes/paper_2.py --write-only` from the logged runs in `paper-2.jsonl`; not
-edited by hand.* {missing(ledger, wanted)}
+edited by hand.*{missing(ledger, wanted)}
 
 Wehrmann et al. (ICCV 2019) make word vectors of characters (LIWE), so that a language more costs
 next to nothing, and compare with learned word vectors (CLMR), VSE++ and SCAN. We rerun their tables

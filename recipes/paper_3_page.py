@@ -115,7 +115,7 @@ def _introduction(ledger: Ledger, wanted: int) -> str:
     return f"""# Paper 3: image search using multilingual texts, rerun on Flickr8k
 
 *Written by `python recipes/paper_3.py --write-only` from the logged runs in `paper-3.jsonl`; not
-edited by hand.* {missing(ledger, wanted)}
+edited by hand.*{missing(ledger, wanted)}
 
 Portaz et al. (2019) read captions with simple recurrent units over word vectors that languages
 share, so that a model trained on one language understands another. We rerun their tables at a size

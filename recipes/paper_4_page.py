@@ -80,7 +80,7 @@ def _introduction(ledger: Ledger, wanted: int) -> str:
     return f"""{title}
 
 *Written by `python recipes/paper_4.py --write-only` from the logged runs in `paper-4.jsonl`; not
-edited by hand.* {missing(ledger, wanted)}
+edited by hand.*{missing(ledger, wanted)}
 
 Wang et al. (CL2CM, AAAI 2024) learn a language in which nobody has described pictures from machine
 translations of English captions: a network between the languages teaches the one between pictures
