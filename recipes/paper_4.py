@@ -21,6 +21,7 @@ from paper_4_findings import (
     FROZEN,
     HARDEST,
     HUMAN,
+    LONGER,
     MAIN,
     NOISE,
     NOISY,
@@ -79,6 +80,9 @@ OF_WHOLE_TEXTS: dict[str, tuple[str, ...]] = {
     CL2CM: (SENTENCE_TEXT, *FROZEN_TEACHER, "model.teacher_temperature=0.1"),
     HUMAN: (*SYSTEMS[HUMAN], SENTENCE_TEXT),
 }
+OF_WHOLE_TEXTS_LONGER = {
+    name: (*overrides, "training.phases.0.steps=1800") for name, overrides in OF_WHOLE_TEXTS.items()
+}
 
 
 def _mistakes(rate: float) -> str:
@@ -92,6 +96,7 @@ WORSE: dict[str, tuple[str, ...]] = {
 TABLES = {
     MAIN: SYSTEMS,
     WHOLE: OF_WHOLE_TEXTS,
+    LONGER: OF_WHOLE_TEXTS_LONGER,
     PARTS: PARTLY,
     NOISE: WORSE,
     TEACHERS: OTHER_TEACHERS,
