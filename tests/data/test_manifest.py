@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 import unicodedata
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -330,11 +331,27 @@ def test_bad_parquet_rows_name_the_row(tmp_path: Path) -> None:
         read_manifest(parquet(tmp_path, rows, twice))
 
 
+def fastest(work: Callable[[], object]) -> float:
+    """Seconds of the processor that the fastest of three took."""
+    seconds = []
+    for _ in range(3):
+        started = time.process_time()
+        work()
+        seconds.append(time.process_time() - started)
+    return min(seconds)
+
+
 @pytest.mark.flickr8k
 def test_flickr8k_reads_fast_and_comes_back_from_parquet(flickr8k: Path, tmp_path: Path) -> None:
-    started = time.process_time()
-    records = read_manifest(flickr8k / "train.jsonl")
-    assert time.process_time() - started < 1.0
+    manifest = flickr8k / "train.jsonl"
+
+    def parse() -> None:
+        for line in manifest.read_text(encoding="utf-8").splitlines():
+            json.loads(line)
+
+    # Beside plain parsing, since machines differ, and the same one from hour to hour.
+    assert fastest(lambda: read_manifest(manifest)) < 6 * fastest(parse)
+    records = read_manifest(manifest)
     assert len(records) == 6000
     assert sum(len(record.captions["en"]) for record in records) == 30_000
     assert all(record.image is not None and record.image.is_file() for record in records)
