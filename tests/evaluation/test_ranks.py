@@ -124,6 +124,12 @@ def test_half_precision_and_arrays_are_taken():
     assert both.rows.best.tolist() == [1, 1, 1, 1]
 
 
+def test_many_scores_in_half_precision_are_finite_though_their_sum_is_not():
+    scores = torch.full((300, 300), 2.0, dtype=torch.float16)
+    both = rank(MatrixScores(scores), row_ids=range(300), column_ids=range(300))
+    assert both.rows.best.tolist() == [300] * 300
+
+
 def test_tensors_of_a_training_step_are_taken_as_they_come():
     learned = torch.eye(4, requires_grad=True)
     with torch.inference_mode():

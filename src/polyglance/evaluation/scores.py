@@ -149,8 +149,9 @@ def check_finite(scores: Tensor) -> None:
     Raises:
         ValueError: one is NaN or infinite.
     """
-    # A sum is finite only where all its terms are, and is far cheaper than looking at each.
-    if not torch.isfinite(scores.sum()):
+    # A sum is finite only where all its terms are, and is far cheaper than looking at each; one in
+    # float16 would overflow.
+    if not torch.isfinite(scores.sum(dtype=torch.float32)):
         raise ValueError(
             "a score is not finite: the embeddings hold NaN or infinity, and such a model has no "
             "ranks"
