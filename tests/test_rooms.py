@@ -27,7 +27,7 @@ ROOMS = (
     {"weights"},
     {"data"},
     {"heads", "unit"},
-    {"errors", "features", "memory", "precision", "processors", "progress"},
+    {"errors", "features", "memory", "precision", "processors", "progress", "slices"},
 )
 HEIGHT = {room: -number for number, line in enumerate(ROOMS) for room in line}
 

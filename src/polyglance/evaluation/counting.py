@@ -7,10 +7,10 @@ none of them overflows as long as no more than 255 are added.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 from numpy.typing import NDArray
+
+from polyglance.slices import slices
 
 LANES = 8  # bytes that are added up at once
 MOST_ADDED = 255  # ones that a byte holds
@@ -31,7 +31,7 @@ def reaching_by_row(tile: Tile, thresholds: NDArray[np.float32]) -> Counts:
     """
     words = _compared(tile[:, None], thresholds.T[:, :, None])  # (rows, places, words)
     counts = np.zeros(words.shape[:2], dtype=np.int64)
-    for some in _parts(words.shape[2]):
+    for some in slices(words.shape[2], MOST_ADDED):
         lanes = np.add.reduce(words[:, :, some], axis=2, keepdims=True)  # (rows, places, 1)
         counts += lanes.view(np.uint8).sum(axis=2, dtype=np.int64)
     return counts.T
@@ -49,7 +49,7 @@ def reaching_by_column(tile: Tile, thresholds: NDArray[np.float32]) -> Counts:
     """
     words = _compared(tile, thresholds[:, None])  # (places, rows, words)
     counts = np.zeros((len(words), words.shape[2] * LANES), dtype=np.int64)
-    for some in _parts(words.shape[1]):
+    for some in slices(words.shape[1], MOST_ADDED):
         counts += np.add.reduce(words[:, some], axis=1).view(np.uint8)
     return counts[:, : tile.shape[1]]
 
@@ -64,9 +64,3 @@ def _compared(scores: NDArray[np.float32], thresholds: NDArray[np.float32]) -> N
     reached[..., columns:] = False
     np.greater_equal(scores, thresholds, out=reached[..., :columns])
     return reached.view(np.uint64)
-
-
-def _parts(count: int) -> Iterator[slice]:
-    """Slices of ``count`` that bytes hold the sums of."""
-    for start in range(0, count, MOST_ADDED):
-        yield slice(start, start + MOST_ADDED)

@@ -33,6 +33,7 @@ from polyglance.evaluation.counting import (
     reaching_by_row,
 )
 from polyglance.evaluation.scores import EmbeddingScores, Scores
+from polyglance.slices import slices
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -142,7 +143,7 @@ def rank(
             by_row.append(row_side.counted(tile, some))
         return np.concatenate(by_row, axis=1), by_column
 
-    blocks = list(product(_parts(row_count, block_rows), _parts(column_count, block_columns)))
+    blocks = list(product(slices(row_count, block_rows), slices(column_count, block_columns)))
     with _threads() as pool:
         found = pool.map(counted, *zip(*blocks, strict=True))
         for (rows, columns), (by_row, by_column) in zip(blocks, found, strict=True):
@@ -151,13 +152,9 @@ def rank(
     return BothWays(row_side.ranks(column_count), column_side.ranks(row_count))
 
 
-def _parts(count: int, size: int) -> list[slice]:
-    return [slice(start, min(start + size, count)) for start in range(0, count, size)]
-
-
 def _tiles(block: Tile, first: int) -> Iterator[tuple[slice, Tile]]:
     """Some rows of a block after the other, with their places among all."""
-    for rows in _parts(len(block), TILE_ROWS):
+    for rows in slices(len(block), TILE_ROWS):
         yield slice(first + rows.start, first + rows.stop), block[rows]
 
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from polyglance.features import Features
+from polyglance.slices import slices
 
 
 class ScoreBlock(NamedTuple):
@@ -70,9 +71,9 @@ class Matching(nn.Module, ABC):
         pairs = max(memory // (4 * floats), 1)
         columns = min(pairs if floats == 1 else isqrt(pairs), max(len(texts.embedding), 1))
         rows = max(pairs // columns, 1)
-        for image_slice in _slices(len(images.embedding), rows):
+        for image_slice in slices(len(images.embedding), rows):
             block_images = images.rows(image_slice)
-            for text_slice in _slices(len(texts.embedding), columns):
+            for text_slice in slices(len(texts.embedding), columns):
                 scores = self(block_images, texts.rows(text_slice))
                 yield ScoreBlock(image_slice, text_slice, scores)
 
@@ -85,11 +86,6 @@ class Matching(nn.Module, ABC):
             for block in self.score_in_blocks(images, texts, memory=memory):
                 scores[block.images, block.texts] = block.scores
         return scores
-
-
-def _slices(length: int, step: int) -> Iterator[slice]:
-    for start in range(0, length, step):
-        yield slice(start, min(start + step, length))
 
 
 def in_one_space(images: Features, texts: Features) -> tuple[Tensor, Tensor]:
