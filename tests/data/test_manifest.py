@@ -350,7 +350,7 @@ def test_flickr8k_reads_fast_and_comes_back_from_parquet(flickr8k: Path, tmp_pat
             json.loads(line)
 
     # Beside plain parsing, since machines differ, and the same one from hour to hour.
-    assert fastest(lambda: read_manifest(manifest)) < 3.5 * fastest(parse)
+    assert fastest(lambda: read_manifest(manifest)) < 6 * fastest(parse)
     records = read_manifest(manifest)
     assert len(records) == 6000
     assert sum(len(record.captions["en"]) for record in records) == 30_000

@@ -310,7 +310,7 @@ def test_every_setting_is_a_recipe_with_a_row_of_its_own(recipes: Any) -> None:
     import paper_4_findings as findings
 
     found = paper_4.settings(3)
-    assert len({(one.table, one.name, one.seed) for one in found}) == len(found) == 63
+    assert len({(one.table, one.name, one.seed) for one in found}) == len(found) == 72
     assert [one.table for one in found[:21]] == ["Chinese"] * 21
     assert [one.seed for one in found[:21]] == [0] * 7 + [1] * 7 + [2] * 7
     shared: set[str] = set()
@@ -319,13 +319,15 @@ def test_every_setting_is_a_recipe_with_a_row_of_its_own(recipes: Any) -> None:
         model = check_model(recipe.model)
         phase = recipe.training.phases[0]
         assert recipe.training.seed == one.seed
+        assert phase.steps == (1800 if one.table == findings.LONGER else 600)
         data = recipe.data.model_dump(include={"train", "validation", "views", "limit"})
-        shared.add(f"{model.image} {model.dimension} {data} {phase} {recipe.training.batch_size}")
+        same = phase.model_dump(exclude={"steps"})
+        shared.add(f"{model.image} {model.dimension} {data} {same} {recipe.training.batch_size}")
         assert (model.loss.kind == "max_of_hinges") == (one.name == findings.HARDEST)
-        whole = one.table == findings.WHOLE or one.name == findings.SENTENCES
+        whole = one.table in (findings.WHOLE, findings.LONGER) or one.name == findings.SENTENCES
         assert isinstance(model.text, SentenceTextConfig) == whole
         assert "/photos" not in str(paper_4.EXPERIMENT.described(one))
-    assert len(shared) == 1  # all but the text side, the system and what it learns from
+    assert len(shared) == 1  # all but text side, system, what it learns from and for how long
 
 
 def test_settings_are_what_their_names_say(recipes: Any) -> None:
