@@ -18,8 +18,10 @@ from polyglance.search import watching
 from support.collections import photos_of_three_folders, run, use_colours
 from support.colours import picture
 
+# Whoever runs tests in the background has them inherit that Ctrl-C is ignored.
 WATCHER = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
 sys.path.insert(0, sys.argv[1])
 from polyglance import retriever
 from polyglance.cli.main import main
