@@ -25,7 +25,7 @@ from polyglance.search.publishing import LEDGER_FILE, publish
 from polyglance.search.query import Query
 from polyglance.search.schema import picture_id
 from polyglance.search.searcher import Searcher
-from polyglance.search.store import Store
+from polyglance.search.store import Store, trouble_of
 from polyglance.search.verification import verify
 from polyglance.search.writer import open_for_removing
 from polyglance.serve.app import create_app
@@ -320,6 +320,14 @@ def test_no_rights(folder: Path, monkeypatch: pytest.MonkeyPatch, code: str) -> 
             assert KEY not in told
             assert SECRET not in told
             assert caught.value.__cause__ is None
+
+
+def test_names_of_files_say_nothing_of_what_went_wrong() -> None:
+    lost = "Not found: bucket/connect/lance/pictures.lance/data/111100064037744a-403.lance"
+    assert trouble_of(OSError(lost)) is None
+    refused = trouble_of(OSError(f"GET http://store/{lost} with status 403 Forbidden"))
+    assert refused is not None
+    assert "refuses us" in refused
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ signature, so it is told in our own words, never passed on.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,7 +25,10 @@ SECONDS_OF_RETRIES = "20"
 SECONDS_WITHOUT_ANSWER = 30
 CHUNK = 8 << 20
 
-# What libraries call it, without case and underscores → what is wrong, and the remedy.
+# A file's name or address, of which letters and digits say nothing of what went wrong.
+ADDRESS = re.compile(r"[^\s<>]*/[^\s<>]*")
+# How words begin that libraries have for it, without case and underscores → what is wrong, and the
+# remedy.
 TROUBLES = {
     ("nosuchbucket",): "there is no such bucket: check its name, AWS_REGION and AWS_ENDPOINT_URL",
     (
@@ -189,9 +193,9 @@ class Store:
 
 def trouble_of(error: Exception) -> str | None:
     """What is wrong with a store, and the remedy; ``None`` where it is something else."""
-    said = str(error).lower().replace("_", "")
+    said = ADDRESS.sub("", str(error)).lower().replace("_", "")
     for names, told in TROUBLES.items():
-        if any(name in said for name in names):
+        if re.search(rf"\b({'|'.join(names)})", said):
             return told
     return None
 
