@@ -156,22 +156,23 @@ def find_shards(sources: Sequence[str], open_store: Callable[[str], Store]) -> I
 
 def _on_store(address: str, open_store: Callable[[str], Store]) -> Iterator[Shard]:
     folder, _, name = address.rpartition("/")
-    if _is_shard(name):
+    if is_shard(name):
         yield Shard(open_store(folder), name, address)
         return
     store = open_store(address)
-    for name in sorted(filter(_is_shard, store.files())):
+    for name in sorted(filter(is_shard, store.files())):
         yield Shard(store, name, f"{address.rstrip('/')}/{name}")
 
 
 def _on_disk(path: Path) -> Iterator[Shard]:
     files = sorted(path.iterdir()) if path.is_dir() else [path] if path.is_file() else []
     for file in files:
-        if _is_shard(file.name):
+        if is_shard(file.name):
             yield Shard(None, str(file), str(file))
 
 
-def _is_shard(name: str) -> bool:
+def is_shard(name: str) -> bool:
+    """Whether a name is an archive's or a Parquet file's."""
     hidden = PurePosixPath(name).name.startswith(".")
     return name.lower().endswith((ARCHIVE_SUFFIX, PARQUET_SUFFIX)) and not hidden
 

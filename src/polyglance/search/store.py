@@ -106,13 +106,10 @@ class Store:
         Raises:
             FileNotFoundError: it is not there.
             CollectionError: there is no bucket, no right to read, or no network.
+            OSError: ``path`` cannot be written.
         """
-        with (
-            self.reaching(),
-            self._files.open_input_stream(self._key(name)) as stream,
-            path.open("wb") as file,
-        ):
-            while chunk := stream.read(CHUNK):
+        with path.open("wb") as file:
+            for chunk in self._chunks(name):
                 file.write(chunk)
 
     def files(self) -> dict[str, int]:
@@ -176,6 +173,11 @@ class Store:
         except OSError as error:
             told = trouble_of(error) or "it cannot be read or written"
             raise CollectionError(f"{self}: {told}") from None
+
+    def _chunks(self, name: str) -> Iterator[bytes]:
+        with self.reaching(), self._files.open_input_stream(self._key(name)) as stream:
+            while chunk := stream.read(CHUNK):
+                yield chunk
 
     def _key(self, name: str) -> str:
         return f"{self.bucket}/{self.prefix}/{name}"
