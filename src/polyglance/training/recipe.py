@@ -250,7 +250,8 @@ class TrainingConfig(_Table):
             batches need no more memory, but half as much time again; ``None``: all.
         clip_gradients: largest norm of the whole gradient; ``None`` leaves it alone.
         evaluate_every: steps between measurements; ``None``: at the end of each epoch.
-        cache_features: train a frozen backbone from a feature store, computed once.
+        cache_features: train a frozen backbone from a feature store, computed once, and keep the
+            vectors that a frozen sentence encoder gave to texts.
         log_every: steps between lines of the log.
         tensorboard: write TensorBoard events as well (needs the extra ``tensorboard``).
     """

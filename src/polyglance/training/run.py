@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -87,6 +88,7 @@ def _train(recipe: Recipe, folder: Path, ranks: Ranks, *, show_progress: bool) -
     from polyglance.training.loop import Trainer
     from polyglance.training.phases import BACKBONE, frozen_parts
     from polyglance.training.sources import RunSources, feature_cache
+    from polyglance.training.text_features import stored_texts
     from polyglance.training.texts import text_sources, translated_captions
     from polyglance.training.validation import Validator
 
@@ -147,7 +149,8 @@ def _train(recipe: Recipe, folder: Path, ranks: Ranks, *, show_progress: bool) -
         ranks=ranks,
         show_progress=show_progress,
     )
-    outcome = trainer.fit()
+    with stored_texts(system, feature_cache()) if recipe.training.cache_features else nullcontext():
+        outcome = trainer.fit()
     ranks.part()
     sources.tell_skipped()
     at = outcome.progress
