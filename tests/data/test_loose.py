@@ -10,8 +10,9 @@ from typer.testing import CliRunner
 
 from polyglance.cli.main import app
 from polyglance.data.loose import Loose, fetch_loose, find_loose
+from polyglance.data.shards import find_shards
 from polyglance.errors import ManifestError
-from polyglance.search.store import Store
+from polyglance.search.store import SCHEME, Store
 from support.stores import make_bucket, store_server, use_store
 
 SOURCE = "s3://pictures/all"
@@ -53,6 +54,20 @@ def test_a_folder_that_looks_the_same(store: Store, tmp_path: Path) -> None:
     folder = tmp_path / "here"
     assert f"2 pictures in {folder}" in fetch(SOURCE, folder=folder)
     assert contents(folder) == {"dog.jpg": b"a dog", "2024/July/bäume.PNG": b"trees"}
+
+
+def test_a_whole_bucket(store: Store, tmp_path: Path) -> None:
+    fetch("s3://pictures", folder=tmp_path)
+    assert contents(tmp_path).keys() == {"all/dog.jpg", "all/2024/July/bäume.PNG"}
+    assert len(store.files()) == 2
+
+
+def test_nothing_is_there(store: Store) -> None:
+    for source in (f"{SCHEME}pictures/none", str(store)):
+        found = find_loose([source], Store.anywhere)
+        assert (source in found) == (source == SOURCE)
+    with pytest.raises(ManifestError, match=r"no archive .* and no picture"):
+        list(find_shards(["s3://pictures/none"], Store.anywhere))
 
 
 def test_only_what_is_new_or_has_changed_is_brought_again(store: Store, tmp_path: Path) -> None:

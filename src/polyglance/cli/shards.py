@@ -53,8 +53,8 @@ def fetch(
     from polyglance.search.store import Store
 
     columns = _columns(caption or [])
-    loose = find_loose(sources, Store.of)
-    shards = list(find_shards([each for each in sources if each not in loose], Store.of))
+    loose = find_loose(sources, Store.anywhere)
+    shards = list(find_shards([each for each in sources if each not in loose], Store.anywhere))
     if loose:
         files = [file for found in loose.values() for file in found]
         with track("pictures", len(files)) as advance:

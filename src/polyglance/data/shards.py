@@ -146,7 +146,10 @@ def find_shards(sources: Sequence[str], open_store: Callable[[str], Store]) -> I
             _on_store(source, open_store) if source.startswith(SCHEME) else _on_disk(Path(source))
         )
         if not found:
-            raise ManifestError(f"{source}: no archive ({ARCHIVE_SUFFIX}) or Parquet file is there")
+            raise ManifestError(
+                f"{source}: no archive ({ARCHIVE_SUFFIX}) or Parquet file is there"
+                + (", and no picture" if source.startswith(SCHEME) else "")
+            )
         for shard in found:
             other = seen.setdefault(shard.archive_name, shard)
             if other is not shard:

@@ -59,7 +59,7 @@ class Store:
 
     Attributes:
         bucket: its name.
-        prefix: of the keys, with no slash at its ends.
+        prefix: of the keys, with no slash at its ends; empty for the whole bucket.
     """
 
     bucket: str
@@ -72,18 +72,32 @@ class Store:
         Raises:
             CollectionError: bucket or path are missing.
         """
+        if not (store := cls.anywhere(address)).prefix:
+            raise CollectionError(
+                "a collection on a store is at s3://BUCKET/PATH, such as s3://archive/photos; "
+                "credentials come from the environment"
+            )
+        return store
+
+    @classmethod
+    def anywhere(cls, address: str) -> Store:
+        """The place at ``s3://BUCKET/PATH``, or a whole bucket.
+
+        Raises:
+            CollectionError: it is no such address.
+        """
         bucket, _, prefix = address.removeprefix(SCHEME).partition("/")
         parts = [part for part in prefix.split("/") if part]
         is_odd = {".", ".."} & set(parts) or set("@:?#") & set(bucket)
-        if not address.startswith(SCHEME) or not bucket or not parts or is_odd:
+        if not address.startswith(SCHEME) or not bucket or is_odd:
             raise CollectionError(
-                "a collection on a store is at s3://BUCKET/PATH, such as s3://archive/photos; "
+                "a place on a store is s3://BUCKET/PATH, such as s3://archive/photos; "
                 "credentials come from the environment"
             )
         return cls(bucket, "/".join(parts))
 
     def __str__(self) -> str:
-        return f"{SCHEME}{self.bucket}/{self.prefix}"
+        return SCHEME + self._key("").rstrip("/")
 
     def read(self, name: str) -> bytes:
         """The content of a file.
@@ -180,7 +194,7 @@ class Store:
                 yield chunk
 
     def _key(self, name: str) -> str:
-        return f"{self.bucket}/{self.prefix}/{name}"
+        return "/".join((self.bucket, *([self.prefix] if self.prefix else []), name))
 
     def _require_bucket(self) -> None:
         from pyarrow.fs import FileType
