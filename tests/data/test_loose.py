@@ -108,6 +108,22 @@ def test_names_that_lead_elsewhere(name: str) -> None:
         find_loose(["s3://b/x"], lambda _: Odd())
 
 
+def test_a_store_is_listed_once(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.write("photos.tar", b"an archive")
+    listed = []
+
+    def files(place: Store) -> dict[str, int]:
+        listed.append(str(place))
+        return {"photos.tar": 10}
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Store, "files", files)
+        fetch(SOURCE, folder=tmp_path)
+    assert listed == [SOURCE]
+
+
 def test_the_same_name_twice(store: Store) -> None:
     store.write("other/dog.jpg", b"another dog")
     with pytest.raises(ManifestError, match="would become one file"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -48,13 +49,14 @@ def fetch(
     for sources at s3:// alone; credentials come from the environment.
     """
     from polyglance.data.loose import fetch_loose, find_loose
-    from polyglance.data.shards import fetch_shards, find_shards
+    from polyglance.data.shards import ListedOnce, fetch_shards, find_shards
     from polyglance.progress import track
     from polyglance.search.store import Store
 
     columns = _columns(caption or [])
-    loose = find_loose(sources, Store.anywhere)
-    shards = list(find_shards([each for each in sources if each not in loose], Store.anywhere))
+    open_store = cache(lambda address: ListedOnce(Store.anywhere(address)))
+    loose = find_loose(sources, open_store)
+    shards = list(find_shards([each for each in sources if each not in loose], open_store))
     if loose:
         files = [file for found in loose.values() for file in found]
         with track("pictures", len(files)) as advance:

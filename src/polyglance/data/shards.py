@@ -15,6 +15,7 @@ import tarfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -46,6 +47,14 @@ class Store(Protocol):
 
     def fetch(self, name: str, path: Path) -> None:
         """Write the content of a file to ``path``."""
+
+
+class ListedOnce:
+    """A store that is asked once for its files: a large one takes its time to list them."""
+
+    def __init__(self, store: Store) -> None:
+        self.fetch = store.fetch
+        self.files = cache(store.files)
 
 
 @dataclass(slots=True)

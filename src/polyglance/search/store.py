@@ -194,7 +194,8 @@ class Store:
                 yield chunk
 
     def _key(self, name: str) -> str:
-        return "/".join((self.bucket, *([self.prefix] if self.prefix else []), name))
+        folder = f"{self.bucket}/{self.prefix}" if self.prefix else self.bucket
+        return f"{folder}/{name}"
 
     def _require_bucket(self) -> None:
         from pyarrow.fs import FileType
