@@ -17,6 +17,7 @@ import typer
 from typer.testing import CliRunner
 
 from polyglance.cli.train import train
+from polyglance.data.locking import only_writer
 from polyglance.data.manifest import read_manifest
 from polyglance.errors import ConfigError, ModelError, PolyglanceError, TrainingError
 from polyglance.retriever import Retriever
@@ -101,6 +102,21 @@ def test_another_recipe_in_the_same_folder_is_refused(recipe: Path) -> None:
         run(
             recipe, "--output", "here", "--set=training.phases=[{steps=1}]", "--set=training.seed=4"
         )
+
+
+def test_nothing_is_thrown_away_for_a_run_that_cannot_start(recipe: Path) -> None:
+    run(recipe, "--set", "training.phases=[{steps = 1}]")
+    folder = Path("runs/colours")
+    before = sorted(folder.rglob("*"))
+    with pytest.raises(PolyglanceError, match=r"absent\.jsonl"):
+        run(recipe, "--no-resume", "--set", "data.train=absent.jsonl")
+    with (
+        only_writer(folder, TrainingError),
+        pytest.raises(TrainingError, match="is being written by process"),
+    ):
+        run(recipe, "--no-resume")
+    assert sorted(folder.rglob("*")) == before
+    assert "was finished already" in run(recipe, "--set", "training.phases=[{steps = 1}]")
 
 
 def test_cached_features_train_to_the_same_as_pixels(recipe: Path) -> None:

@@ -12,12 +12,11 @@ if TYPE_CHECKING:
 
     from polyglance.data.record import Record
 
-TRAIN = "train"
-
 
 def vocabulary(
     manifest: Annotated[
-        Path, typer.Argument(help="Captions: .jsonl or .parquet; of its splits, train alone.")
+        Path,
+        typer.Argument(help="Captions: .jsonl or .parquet; of its splits, the training ones."),
     ],
     output: Annotated[Path, typer.Option(metavar="FILE", help="The JSON file to write.")],
     characters: Annotated[
@@ -41,11 +40,12 @@ def vocabulary(
     """
     from polyglance.data.files import replaced_when_complete
     from polyglance.data.manifest import read_manifest
+    from polyglance.data.splits import LEARNED, of_splits
     from polyglance.errors import ManifestError
     from polyglance.text.alphabet import Alphabet
     from polyglance.text.vocabulary import Vocabulary
 
-    records = [r for r in read_manifest(manifest) if r.split in (None, TRAIN)]
+    records = of_splits(read_manifest(manifest), LEARNED)
     words = list(_words(records, language or ()))
     if not words:
         tags = f" in {', '.join(language)}" if language else ""

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from polyglance.data.files import replaced_when_complete
+from polyglance.data.locking import only_writer
 from polyglance.errors import ConfigError, TrainingError
 from polyglance.memory import prefer_large_pages
 from polyglance.training.recipe import Recipe, explain
@@ -72,13 +73,23 @@ def train(recipe: Recipe, folder: Path, *, resume: bool = True, show_progress: b
     ranks = Ranks(recipe.training)
     with ranks.together():
         with ranks.first_alone():
-            if ranks.is_first and not resume:
-                discard(folder)
             if ranks.is_first:
-                claim(folder, recipe)
+                _begin(recipe, folder, resume=resume)
             finished = _finished(folder)
         run = finished or _train(recipe, folder, ranks, show_progress=show_progress)
         return replace(run, rank=ranks.rank)
+
+
+def _begin(recipe: Recipe, folder: Path, *, resume: bool) -> None:
+    """Make the folder this run's own."""
+    from polyglance.training.records import read_records
+
+    if not resume:
+        read_records(recipe)  # nothing is thrown away for a run whose data are not there
+    with only_writer(folder, TrainingError):
+        if not resume:
+            discard(folder)
+        claim(folder, recipe)
 
 
 def _train(recipe: Recipe, folder: Path, ranks: Ranks, *, show_progress: bool) -> Run:
@@ -87,12 +98,15 @@ def _train(recipe: Recipe, folder: Path, ranks: Ranks, *, show_progress: bool) -
     from polyglance.training.grouping import group_similar
     from polyglance.training.loop import Trainer
     from polyglance.training.phases import BACKBONE, frozen_parts
+    from polyglance.training.records import read_records, tell_shared
     from polyglance.training.sources import RunSources, feature_cache
     from polyglance.training.text_features import stored_texts
     from polyglance.training.texts import text_sources, translated_captions
     from polyglance.training.validation import Validator
 
     records = read_records(recipe)
+    if ranks.is_first:
+        tell_shared(records)
     beside = text_sources(recipe, records, rank=ranks.rank, world_size=ranks.world_size)
     translated = translated_captions(recipe, records["train"])
     drawn: Collection[str] = recipe.data.languages or _languages(records["train"])
@@ -207,27 +221,6 @@ def discard(folder: Path) -> None:
         (folder / name).unlink(missing_ok=True)
     for name in (MODEL, "tensorboard"):
         shutil.rmtree(folder / name, ignore_errors=True)
-
-
-def read_records(recipe: Recipe) -> dict[Split, list[Record]]:
-    """The recipe's pictures by split; those of the manifest that have captions.
-
-    Raises:
-        ManifestError: a manifest is missing or malformed.
-        ConfigError: a manifest has no pictures.
-    """
-    from polyglance.data.manifest import read_manifest
-
-    records: dict[Split, list[Record]] = {"train": read_manifest(recipe.data.train)}
-    if recipe.data.limit is not None:
-        records["train"] = records["train"][: recipe.data.limit]
-    if recipe.data.validation is not None:
-        held_back = read_manifest(recipe.data.validation)
-        records["validation"] = held_back[: recipe.data.validation_limit]
-    for split, some in records.items():
-        if not some:
-            raise ConfigError(f"data.{split}: the manifest has no pictures")
-    return records
 
 
 def make_system(recipe: Recipe, training_texts: Sequence[str]) -> System:
