@@ -9,6 +9,7 @@ from polyglance.vision.image_encoder import PooledImageEncoder
 from polyglance.vision.pooling import AttentionPooling, GridPooling, MeanPooling
 from polyglance.vision.preprocessing import Preprocessing
 from polyglance.vision.resnet import ResNet
+from polyglance.vision.weldon import WeldonPooling
 
 PIXELS = torch.randint(
     0, 256, (3, 3, 64, 64), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)
@@ -83,3 +84,38 @@ def test_a_frozen_backbone_takes_few_at_a_time(
     torch.testing.assert_close(image_encoder.backbone_features(pixels), whole, rtol=1e-4, atol=1e-5)
     assert sum(sizes) == batch
     assert max(sizes) <= PICTURES_PER_THREAD
+
+
+@pytest.mark.parametrize(
+    "pooling",
+    [
+        MeanPooling(),
+        AttentionPooling(channels=32, heads=4),
+        WeldonPooling(channels=32, output_channels=32, maxima=2, minima=2),
+    ],
+)
+def test_regions_of_zeros_are_no_part_of_a_picture(pooling: GridPooling) -> None:
+    torch.manual_seed(0)
+    for parameter in pooling.parameters():
+        torch.nn.init.normal_(parameter)
+    image_encoder = encoder(pooling)
+    counts = (3, 6, 1, 3)
+    pictures = [torch.randn(count, 32) for count in counts]
+    padded = torch.zeros(len(counts), 6, 32)
+    for row, regions in zip(padded, pictures, strict=True):
+        row[: len(regions)] = regions
+    alone = torch.cat([image_encoder(regions[None]).embedding for regions in pictures])
+    torch.testing.assert_close(image_encoder(padded).embedding, alone)
+    padded.requires_grad_()
+    image_encoder(padded).embedding[:, 0].sum().backward()
+    assert padded.grad is not None
+    assert [int(row.any(1).sum()) for row in padded.grad] == list(counts)
+    assert image_encoder(torch.zeros(2, 6, 32)).embedding.isfinite().all()
+
+
+@pytest.mark.parametrize("pooling", POOLINGS)
+def test_a_picture_may_be_one_vector(pooling: GridPooling | None) -> None:
+    image_encoder = encoder(pooling)
+    vectors = torch.randn(3, 32)
+    together = image_encoder(vectors).embedding
+    torch.testing.assert_close(together, image_encoder(vectors[:, None]).embedding)

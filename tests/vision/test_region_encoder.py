@@ -124,6 +124,13 @@ def test_an_embedding_does_not_depend_on_its_batch() -> None:
     torch.testing.assert_close(together.tokens[1:, :3], alone.tokens)
 
 
+def test_a_picture_of_one_vector_is_one_region() -> None:
+    model, vectors = encoder("paper", keep_tokens=True), regions()[:, 0]
+    features, expected = model(vectors), model(vectors[:, None])
+    torch.testing.assert_close(features.embedding, expected.embedding)
+    assert features.tokens.shape[1] == 1
+
+
 def test_a_picture_without_regions_gives_numbers() -> None:
     model = encoder("paper", keep_tokens=True)
     features = model(torch.zeros(1, 4, CHANNELS))

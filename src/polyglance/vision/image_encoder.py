@@ -11,7 +11,7 @@ from polyglance.errors import ModelError
 from polyglance.features import Features
 from polyglance.heads import ProjectionHead
 from polyglance.unit import LEAST_LENGTH
-from polyglance.vision.backbone_reader import BackboneReader, Kept
+from polyglance.vision.backbone_reader import BackboneReader, Kept, present
 from polyglance.vision.base import Backbone, BackboneFeatures
 from polyglance.vision.localisation import Cells
 from polyglance.vision.pooling import GridPooling, MeanPooling
@@ -101,7 +101,7 @@ class PooledImageEncoder(ImageEncoder):
         """
         kept = self.read(images)
         if self.pooling is not None:
-            pooled = self.pooling(kept.mT[..., None])  # (batch, channels); places do not matter
+            pooled = pool_regions(kept, self.pooling)  # (batch, pooled channels)
         else:
             pooled = mean_region(kept) if kept.dim() == 3 else kept  # (batch, channels)
         return Features(embedding=self.head(pooled))  # (batch, dimension)
@@ -136,7 +136,7 @@ class PooledImageEncoder(ImageEncoder):
         grid = self.read(features.grid)
         pooling = self.pooling or MeanPooling()
         each = pooling.cells(grid).flatten(2).mT  # (batch, cells, pooled channels)
-        whole = self.head.layers(pooling(grid))  # (batch, dimension)
+        whole = self.head.layers(pool_regions(grid.flatten(2).mT, pooling))  # (batch, dimension)
         length = whole.float().norm(dim=1).clamp(min=LEAST_LENGTH)
         return Cells(
             vectors=self.head.layers(each).float() / length[:, None, None],
@@ -154,3 +154,34 @@ def mean_region(regions: Tensor) -> Tensor:
     """(batch, regions, channels) → (batch, channels); a region of zeros is padding."""
     count = regions.any(-1).sum(-1, keepdim=True).clamp(min=1)  # (batch, 1)
     return regions.sum(1) / count.to(regions.dtype)
+
+
+def pool_regions(regions: Tensor, pooling: GridPooling) -> Tensor:
+    """Pool those that are no padding, in pictures with as many of them at a time.
+
+    Args:
+        regions: (batch, regions, channels), zeros for padding, or (batch, channels) for one each.
+        pooling: to which the places of regions do not matter.
+
+    Returns:
+        (batch, pooled channels).
+    """
+    regions = regions[:, None] if regions.dim() == 2 else regions  # (batch, regions, channels)
+    there = present(regions.detach())  # (batch, regions)
+    there[:, 0] |= ~there.any(1)  # of a picture without any, the padding
+    counts = there.sum(1)  # (batch,)
+    if bool((counts == regions.shape[1]).all()):  # as of all grids
+        return _pooled(regions, pooling)
+    parts, order = [], []
+    for count in counts.unique():
+        [chosen] = torch.nonzero(counts == count, as_tuple=True)  # (pictures,)
+        some = regions[chosen][there[chosen]]  # (pictures · count, channels)
+        parts.append(_pooled(some.view(len(chosen), int(count), -1), pooling))
+        order.append(chosen)
+    return torch.cat(parts)[torch.cat(order).argsort()]  # (batch, pooled channels)
+
+
+def _pooled(regions: Tensor, pooling: GridPooling) -> Tensor:
+    """(batch, regions, channels) → (batch, pooled channels)."""
+    pooled: Tensor = pooling(regions.mT[..., None])
+    return pooled

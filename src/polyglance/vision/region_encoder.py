@@ -68,9 +68,11 @@ class RegionEncoder(ImageEncoder):
         """Encode pixels (uint8), or regions (floating point).
 
         Args:
-            images: (batch, 3, height, width) uint8, or (batch, regions, channels).
+            images: (batch, 3, height, width) uint8, (batch, regions, channels), or (batch,
+                channels) for one region each.
         """
-        regions = self.read(images)  # (batch, regions, channels)
+        kept = self.read(images)
+        regions = kept[:, None] if kept.dim() == 2 else kept  # (batch, regions, channels)
         projected, mean, mask = self._regions_and_mean(regions)
         embedding = functional.normalize(mean, dim=-1)
         if self.keep_tokens:
