@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -80,6 +82,22 @@ def test_pictures_that_cannot_be_loaded_leave_the_gallery() -> None:
     assert report.images == COUNT // 2
     assert report.languages["en"].captions == COUNT
     assert not system.training
+
+
+def test_a_language_goes_with_the_pictures_that_cannot_be_loaded() -> None:
+    class Holey(TensorSource):
+        def load(self, pictures):
+            return super().load([picture for picture in pictures if picture % 2])
+
+    records = [
+        replace(record, captions={("en", "de")[number % 2]: record.captions["en"]})
+        for number, record in enumerate(tiny_records(COUNT))
+    ]
+    source = Holey(torch.randn(COUNT, 32))
+    report = Validator(records, languages=["de", "en"]).measure(TinySystem(), source)
+    assert list(report.languages) == ["de"]
+    with pytest.raises(PictureError, match="can be read has a caption in en"):
+        Validator(records, languages=["en"]).measure(TinySystem(), source)
 
 
 def test_nothing_to_measure_is_an_error() -> None:

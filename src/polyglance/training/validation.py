@@ -51,16 +51,26 @@ class Validator:
 
         Args:
             system: to measure.
-            source: of the held-back pictures; those that it cannot load leave the gallery.
+            source: of the held-back pictures; those that it cannot load leave the gallery, and
+                with their pictures a language's captions, all of them perhaps.
             draws: of the bootstrap, for intervals.
 
         Raises:
-            PictureError: not one picture can be read.
+            PictureError: not one picture with a caption can be read.
         """
         system.eval()
         with torch.inference_mode(), inference_precision(system.device.type):
             pictures, images = self._encode_pictures(system, source)
-            captions = {tag: self._score(system, tag, pictures, images) for tag in self._languages}
+            captions = {
+                tag: self._score(system, tag, pictures, images)
+                for tag in self._languages
+                if any(self._records[picture].captions.get(tag) for picture in pictures)
+            }
+        if not captions:
+            raise PictureError(
+                "none of the validation pictures that can be read has a caption in "
+                f"{', '.join(self._languages)}"
+            )
         return evaluate_scores(pictures, captions, draws=draws)
 
     def _encode_pictures(self, system: System, source: PictureSource) -> tuple[list[int], Encoded]:
