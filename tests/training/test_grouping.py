@@ -13,12 +13,14 @@ from polyglance.errors import ConfigError
 from polyglance.training.grouping import group_similar
 
 
-@pytest.mark.parametrize("shape", [(6,), (5, 6)])
+@pytest.mark.parametrize("shape", [(6,), (5, 6), (2, 2, 6)])
 def test_pictures_with_like_features_stand_together(shape: tuple[int, ...]) -> None:
     torch.manual_seed(0)
     features = 0.1 * torch.randn(600, *shape)
     features[::2, ..., 0] += 1.0  # two kinds of pictures, in more than one block
     features[1::2, ..., 1] += 1.0
+    if len(shape) == 3:
+        features = features.movedim(-1, 1)
     groups = group_similar(TensorSource(features.half()), pictures=600, size=8)
     order = groups.order(np.random.default_rng(0))
     same = [one % 2 == other % 2 for one, other in pairwise(order.tolist())]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 from torch.nn import functional
 
 from polyglance.data.dataset import PictureSource
@@ -37,11 +38,17 @@ def group_similar(source: PictureSource, *, pictures: int, size: int) -> Similar
                 "data.similar groups pictures by what a frozen backbone sees; freeze "
                 "image.backbone in the first phase, and leave training.cache_features on"
             )
-        kept = loaded.images.float()  # (loaded, channels) or (loaded, regions, channels)
-        pooled = kept.flatten(1, -2).mean(1) if kept.dim() > 2 else kept  # (loaded, channels)
+        pooled = _pooled(loaded.images.float())  # (loaded, channels)
         if vectors is None:
             vectors = np.zeros((pictures, pooled.shape[1]), np.float32)
         vectors[loaded.indices] = functional.normalize(pooled, dim=1).numpy()
     if vectors is None:
         raise ConfigError("data.similar: not one training picture can be read")
     return SimilarGroups(vectors, size=size)
+
+
+def _pooled(kept: Tensor) -> Tensor:
+    """(n, channels), the mean of (n, regions, channels) or of (n, channels, rows, columns)."""
+    if kept.dim() == 4:
+        return kept.mean((2, 3))
+    return kept.mean(1) if kept.dim() == 3 else kept
