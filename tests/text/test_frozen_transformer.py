@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
+from safetensors.torch import load_file
 from tests.text.tiny_encoders import (
     TEXTS,
     TOKENIZER,
@@ -13,12 +14,16 @@ from tests.text.tiny_encoders import (
     frozen_transformer,
     naive_gru,
 )
+from tests.training.tiny import TinySystem
 from torch.nn.functional import normalize
 
 from polyglance.text.tokenizer import Tokenizer
 from polyglance.text.transformer import (
     load_architecture,
 )
+from polyglance.training.phases import freeze
+from polyglance.training.recipe import PhaseConfig
+from polyglance.training.state import BEST, Progress, RunState
 
 
 def test_a_frozen_transformer_stays_frozen_and_reads_a_text_once() -> None:
@@ -30,6 +35,18 @@ def test_a_frozen_transformer_stays_frozen_and_reads_a_text_once() -> None:
     encode(encoder, TEXTS[::-1])
     assert len(calls) == 1
     assert all(parameter.grad is None for parameter in encoder.model.parameters())
+
+
+def test_a_phase_leaves_the_transformer_out(tmp_path: Path) -> None:
+    system = TinySystem()
+    system.text = frozen_transformer()
+    freeze(system, ())
+    learned = {name for name, tensor in system.named_parameters() if tensor.requires_grad}
+    assert not any(name.startswith("text.model.") for name in learned)
+    assert any(name.startswith("text.gru.") for name in learned)
+    state = RunState(tmp_path, system=system, phases=(PhaseConfig(steps=1),))
+    state.save_best(Progress(best_step=1, best_recall=1.0))
+    assert not any("text.model." in name for name in load_file(tmp_path / BEST))
 
 
 def test_a_frozen_transformer_hands_its_last_layer_to_the_gru() -> None:

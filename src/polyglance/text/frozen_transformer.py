@@ -50,6 +50,8 @@ class FrozenTransformerTextEncoder(TextEncoder):
 
     has_words = True
 
+    always_frozen = ("model",)
+
     def __init__(
         self,
         *,

@@ -31,15 +31,24 @@ def frozen_parts(system: System, names: Sequence[str]) -> dict[str, nn.Module]:
     return chosen
 
 
+def always_frozen(system: System) -> list[nn.Module]:
+    """The modules that never learn, whatever a recipe says, such as a transformer read once."""
+    return [
+        module.get_submodule(name)
+        for module in system.modules()
+        for name in getattr(module, "always_frozen", ())
+    ]
+
+
 def freeze(system: System, names: Sequence[str]) -> None:
-    """Let exactly the parts not named learn; call it when a phase starts.
+    """Let the parts not named learn, but for what never does; call it when a phase starts.
 
     Raises:
         ConfigError: a name stands for no part, or nothing is left to learn.
     """
     frozen = frozen_parts(system, names)
     system.requires_grad_(True)
-    for part in frozen.values():
+    for part in [*frozen.values(), *always_frozen(system)]:
         part.requires_grad_(False)
     if not any(parameter.requires_grad for parameter in system.parameters()):
         raise ConfigError(f"with {', '.join(names)} frozen, nothing is left to learn")

@@ -17,7 +17,7 @@ from polyglance.training.checkpoint import (
     save_weights,
 )
 from polyglance.training.clocks import SaveTimer
-from polyglance.training.phases import frozen_parts
+from polyglance.training.phases import always_frozen, frozen_parts
 
 if TYPE_CHECKING:
     import torch
@@ -64,7 +64,7 @@ class RunState:
         self._folder, self._system = folder, system
         each = [frozen_parts(system, phase.frozen) for phase in phases]
         always = [part for name, part in each[0].items() if all(name in e for e in each)]
-        self._frozen = frozen_tensors(system, always)
+        self._frozen = frozen_tensors(system, [*always, *always_frozen(system)])
         self._timer = SaveTimer()
 
     def read(self) -> dict[str, Any] | None:
