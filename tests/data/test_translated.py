@@ -242,6 +242,8 @@ def test_what_is_missing_is_named() -> None:
     records = dataset(2)
     with pytest.raises(ConfigError, match=r"translations 'zh-bing'; .* en-x-zh-baidu, zh-baidu"):
         translations(records, engines=["zh-bing"])
+    with pytest.raises(ConfigError, match=r"translated\.back: .* 'en-x-typo'; .* en-x-zh-baidu"):
+        translations(records, back={"zh-baidu": "en-x-typo"})
     with pytest.raises(ConfigError, match="captions in both 'en' and 'fr'"):
         human_captions(records, source="en", target="fr")
     short = Record(id="p9", captions={"en": ("a", "b")}, machine_translated={"zh-baidu": ("甲",)})

@@ -99,10 +99,11 @@ def machine_translations(
         target: BCP-47 tag of the translations' language.
         engines: tags under ``machine_translated``, such as ``zh-baidu``.
         back: engine → tag under ``machine_translated`` of its translations back.
-        noise: added to the translations.
+        noise: added to the translations; those back stay what they were without it.
 
     Raises:
-        ConfigError: no picture has an engine's translations, or one has not as many as captions.
+        ConfigError: no picture has an engine's translations, or those back from it, or one has not
+            as many as captions.
     """
     pairs: list[dict[str, Sequence[CaptionPair]]] = [{} for _ in records]
     for engine in engines:
@@ -118,6 +119,8 @@ def machine_translations(
         else:
             targets = noise.add(found, language=target, engine=engine)
         tag = (back or {}).get(engine, "")
+        if tag and not any(tag in record.machine_translated for record in records):
+            raise _no_translations(records, source, tag, key="back")
         for record, of_picture in zip(records, pairs, strict=True):
             if record.id in targets:
                 of_picture[engine] = _aligned(record, source, engine, targets[record.id], tag)
@@ -211,11 +214,13 @@ def _captions(
     return TranslatedCaptions(source, target, pairs, drawn)
 
 
-def _no_translations(records: Sequence[Record], source: str, engine: str) -> ConfigError:
+def _no_translations(
+    records: Sequence[Record], source: str, tag: str, *, key: str = "engines"
+) -> ConfigError:
     known = sorted({tag for record in records for tag in record.machine_translated})
     return ConfigError(
-        f"data.translated.engines: no picture with captions in {source!r} has translations "
-        f"{engine!r}; under machine_translated there are: {', '.join(known) or 'none'}"
+        f"data.translated.{key}: no picture with captions in {source!r} has translations "
+        f"{tag!r}; under machine_translated there are: {', '.join(known) or 'none'}"
     )
 
 
