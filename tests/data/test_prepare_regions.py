@@ -97,6 +97,21 @@ def test_bottom_up_features_join_their_captions(tmp_path: Path) -> None:
     assert placed == pytest.approx(boxes["7"][:4] / [640, 480, 640, 480], rel=1e-5)
 
 
+def test_a_name_that_two_pictures_share_recognises_neither(tmp_path: Path) -> None:
+    records = [
+        Record(id=f"{part}/001.jpg", image=tmp_path / part / "001.jpg", captions={"en": (part,)})
+        for part in ("train", "test")
+    ]
+    write_manifest(records, tmp_path / "all.jsonl")
+    names = ["001", "train/001.jpg"]
+    lines = [tsv_line(name, np.ones((1, 4)), np.ones((1, 3))) for name in names]
+    (tmp_path / "features.tsv").write_text("".join(lines))
+    words = ["prepare", "bottom-up", tmp_path / "features.tsv", "--output", tmp_path / "bu.jsonl"]
+    run(*words, "--captions", tmp_path / "all.jsonl")
+    [record] = read_manifest(tmp_path / "bu.jsonl")
+    assert (record.id, record.features) == ("train/001.jpg", "train/001.jpg")
+
+
 def test_uniter_features_stand_alone_or_join(tmp_path: Path) -> None:
     captions = coco_manifest(tmp_path)
     folder = tmp_path / "npz"

@@ -124,18 +124,22 @@ class _Names:
     """Finds the record of a picture by what a file of features calls it."""
 
     def __init__(self, records: Iterable[Record]) -> None:
-        self._by_name: dict[str, Record] = {}
+        self._by_id: dict[str, Record] = {}
+        # A file's name, or the number at its end, that two pictures share recognises neither.
+        self._by_name: dict[str, Record | None] = {}
         self._by_number: dict[int, Record | None] = {}
         for record in records:
+            self._by_id[record.id] = record
             stem = record.id if record.image is None else record.image.stem
-            names = {record.id, stem} | ({record.image.name} if record.image else set())
-            self._by_name.update(dict.fromkeys(names, record))
+            for name in {stem} | ({record.image.name} if record.image else set()):
+                self._by_name[name] = record if name not in self._by_name else None
             if (number := _number(stem)) is not None:
-                # a number that two pictures end in recognises neither
                 self._by_number[number] = record if number not in self._by_number else None
 
     def record(self, name: str) -> Record | None:
         """The record, or ``None``."""
+        if name in self._by_id:
+            return self._by_id[name]
         if name in self._by_name:
             return self._by_name[name]
         number = _number(name)
