@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
@@ -14,12 +15,16 @@ from polyglance.evaluation.fusion import Fusion
 from polyglance.evaluation.protocol import Scored, evaluate_scores
 from polyglance.evaluation.retriever import evaluate_retriever
 from polyglance.evaluation.scores import MatrixScores
+from polyglance.features import Features
 from polyglance.matching.fusion import fused_scores
 
 from .fakes import ColourRetriever, save_pictures
 from .test_cli import run
 
 __all__ = ["run"]  # a fixture
+
+
+MIXED = np.random.default_rng(0).normal(0, 0.002, (3, 4)).astype(np.float32)
 
 
 @pytest.fixture
@@ -68,6 +73,25 @@ def test_scores_are_those_of_both_matrices_fused(records, weight):
     assert report.languages["cs"].scores.rsum > plain.languages["cs"].scores.rsum
     assert any("translation en-x-one" in warning for warning in report.warnings)
     assert not any("en-x-one" in warning for warning in plain.warnings)
+
+
+def test_rounding_errors_are_ties_after_fusion_too(records, monkeypatch):
+    """All captions are the same picture's, but for the last bit of their numbers."""
+
+    def collapsed(self, texts, *, language=None):
+        generator = torch.Generator().manual_seed(len(language))
+        return Features(0.5 + 2e-7 * torch.randn(len(texts), 4, generator=generator))
+
+    monkeypatch.setattr(ColourRetriever, "text_features", collapsed)
+    monkeypatch.setattr(
+        ColourRetriever,
+        "pixel_features",
+        lambda _, pixels: Features(0.5 + 2e-7 * torch.from_numpy(pixels.mean((2, 3)) @ MIXED)),
+    )
+    fusion = Fusion({"cs": "en-x-one"}, 0.5)
+    report = evaluate_retriever(ColourRetriever(), records, draws=0, fusion=fusion)
+    worst = report.languages["cs"].scores.text_to_image.metrics
+    assert (worst.recall_at_5, worst.median_rank) == (0.0, len(records))
 
 
 def test_weight_one_is_no_fusion(records):

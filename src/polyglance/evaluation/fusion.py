@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import torch
+
 from polyglance.errors import ConfigError
 from polyglance.evaluation.encoded import compare
 from polyglance.evaluation.encoding import EncodedPictures, Encoder, encode_translated
@@ -76,11 +78,19 @@ def with_translations(
         )
         other = compare(encoder.system, pictures.images, translated.texts)
         own = scored[language]
-        scores = fused_scores(_matrix(own.scores), _matrix(other), weight=fusion.weight)
-        fused[language] = Scored(MatrixScores(scores), own.image_ids)
+        fused[language] = Scored(_mixed(own.scores, other, fusion.weight), own.image_ids)
     return fused
 
 
-def _matrix(scores: Scores) -> Tensor:
-    """(images, texts), all of them, as a tensor of its own."""
-    return scores.block(slice(None), slice(None)).clone()
+def _mixed(own: Scores, other: Scores, weight: float) -> MatrixScores:
+    first, second = (each.block(slice(None), slice(None)).clone() for each in (own, other))
+    tolerance = weight * _stretched_tolerance(own, first)
+    tolerance += (1 - weight) * _stretched_tolerance(other, second)
+    return MatrixScores(fused_scores(first, second, weight=weight), tolerance=tolerance)
+
+
+def _stretched_tolerance(scores: Scores, matrix: Tensor) -> float:
+    """What counts as a tie once the matrix is stretched to [0, 1], rounding errors and all."""
+    least, greatest = torch.aminmax(matrix)
+    extent = float(greatest - least)
+    return scores.tolerance / extent if extent else 0.0
