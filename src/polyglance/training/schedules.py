@@ -22,7 +22,7 @@ class _Schedule(BaseModel):
 
     Attributes:
         warmup_steps: steps over which the factor climbs from ``warmup_start`` to 1.
-        warmup_start: factor of the very first step.
+        warmup_start: the factor that it climbs from; the first step is one of them up already.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
