@@ -90,7 +90,7 @@ def main() -> None:
 
 def built(config: SystemConfig, captions: list[str]) -> DualEncoder:
     """A system with fresh weights, to be used and not to be trained."""
-    system = build_system(config, training_texts=captions)
+    system = build_system(config, training_texts={"en": captions})
     assert isinstance(system, DualEncoder)  # noqa: S101 -- all of SYSTEMS are
     return system.eval().requires_grad_(False)
 

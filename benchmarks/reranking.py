@@ -92,7 +92,7 @@ def built(asked: argparse.Namespace, captions: list[str]) -> Fei:
         backbone=PrecomputedConfig(channels=CHANNELS, regions=asked.regions),
         stream=SingleStreamConfig(trunk=trunk, languages=("en",)),
     )
-    system = build_system(config, training_texts=captions)
+    system = build_system(config, training_texts={"en": captions})
     if not isinstance(system, Fei):
         raise TypeError("the configuration is that of another system")
     return system

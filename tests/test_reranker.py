@@ -45,7 +45,7 @@ def tiny_fei() -> Retriever:
     stream = SingleStreamConfig(
         trunk=trunk, visual=VisualConfig(frequencies=4, scale=1.0), languages=("en", "de")
     )
-    system = build_system(FeiConfig(backbone=TINY, stream=stream), training_texts=TEXTS)
+    system = build_system(FeiConfig(backbone=TINY, stream=stream), training_texts={"en": TEXTS})
     with torch.no_grad():  # as if trained: pictures matter
         for parameter in system.stream.trunk.parameters():
             parameter.add_(0.2 * torch.randn_like(parameter))

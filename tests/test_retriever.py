@@ -48,7 +48,7 @@ def retriever(monkeypatch: pytest.MonkeyPatch, config: type) -> Retriever:
     settings = {"dimension": 24, "backbone": ResNet50Config(size=32), "text": text}
     if config is VSEppConfig:
         settings["matching"] = OrderConfig()
-    system = build_system(config(**settings), training_texts=TEXTS)
+    system = build_system(config(**settings), training_texts={"en": TEXTS})
     return Retriever(system, name="small", fingerprint="f", languages=["en"])
 
 

@@ -15,6 +15,8 @@ from polyglance.systems.builders.words import WordBuilder
 from polyglance.systems.config import CharacterWordsConfig, LearnedWordsConfig
 from polyglance.text.segment import Segmenter
 
+MARKS = ["<pad>", "<start>", "<end>", "<unk>"]
+
 
 @pytest.fixture
 def manifest(tmp_path: Path) -> Path:
@@ -36,13 +38,12 @@ def test_words_of_training_captions_alone(manifest: Path, tmp_path: Path) -> Non
     output.parent.mkdir()
     result = run("vocabulary", manifest, "--language", "en", "--output", output)
     assert "10 words, marks among them" in result.output
-    marks = ["<pad>", "<start>", "<end>", "<unk>"]
-    assert words_of(output) == [*marks, "'", ".", "a", "dog", "run", "s"]
+    assert words_of(output) == [*MARKS, "'", ".", "a", "dog", "run", "s"]
     run("vocabulary", manifest, "--output", output)
     assert {"hund", "dog", "狗"} <= set(words_of(output))
     assert "zebra" not in words_of(output)
     run("vocabulary", manifest, "--output", output, "--min-frequency", "5")
-    assert words_of(output) == [*marks, "."]  # in all three languages but Chinese
+    assert words_of(output) == [*MARKS, "."]  # in all three languages but Chinese
 
 
 def test_characters(manifest: Path, tmp_path: Path) -> None:
@@ -58,7 +59,7 @@ def test_a_model_reads_the_file_instead_of_captions(manifest: Path, tmp_path: Pa
     words, characters = tmp_path / "words.json", tmp_path / "characters.json"
     run("vocabulary", manifest, "--output", words)
     run("vocabulary", manifest, "--characters", "--output", characters)
-    builder = WordBuilder(segmenter=Segmenter(), training_texts=(), folder=None)
+    builder = WordBuilder(segmenter=Segmenter(), training_texts={}, folder=None)
     learned = builder.build(LearnedWordsConfig(vocabulary=words, dimension=3))
     assert learned(learned.prepare(["hund", "zebra"], ["de", "en"])).shape == (2, 3)
     liwe = builder.build(CharacterWordsConfig(alphabet=characters, widths=(4,)))
@@ -71,3 +72,10 @@ def test_captions_must_be_there(manifest: Path, tmp_path: Path) -> None:
     with pytest.raises(ManifestError, match="no captions for training in fr"):
         run("vocabulary", manifest, "--language", "fr", "--output", tmp_path / "fr.json")
     assert not (tmp_path / "fr.json").exists()
+
+
+def test_collected_words_are_in_the_lower_case_of_their_language() -> None:
+    texts = {"tr": ["İki ışık", "Islak"], "en": ["Island"]}
+    builder = WordBuilder(segmenter=Segmenter(), training_texts=texts, folder=None)
+    learned = builder.build(LearnedWordsConfig(min_frequency=1, dimension=3))
+    assert set(learned.vocabulary.words) - set(MARKS) == {"iki", "ışık", "ıslak", "island"}

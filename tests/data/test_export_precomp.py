@@ -186,7 +186,7 @@ def test_own_photos_through_a_model(tmp_path: Path, monkeypatch: pytest.MonkeyPa
             "backbone": {"kind": "transformers", "size": 32, "architecture": architecture},
         }
     )
-    system = build_system(config, training_texts=["a photo"]).eval()
+    system = build_system(config, training_texts={"en": ["a photo"]}).eval()
     save_system(system, tmp_path / "model")
     run("export-precomp", photos(tmp_path), "--model", tmp_path / "model", "--split", "test",
         "--output", tmp_path / "out")  # fmt: skip

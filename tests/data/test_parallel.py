@@ -74,7 +74,7 @@ def test_a_language_pair_has_the_sentences_that_are_in_both() -> None:
     german, french = sampler.batch(0)
     assert (german.pivots, german.translations) == (["a"], ["b"])
     assert (french.pivots, french.translations) == (["c"], ["d"])
-    assert sorted(sampler.texts()) == ["a", "b", "c", "d"]
+    assert sorted(text for _, text in sampler.texts()) == ["a", "b", "c", "d"]
 
 
 def test_the_very_same_sentences_share_an_identity() -> None:

@@ -63,7 +63,7 @@ def described(folder: Path) -> Entry:
 
 
 def saved(config: SystemConfig, folder: Path, **told: object) -> Path:
-    save_system(build_system(config, training_texts=TEXTS), folder, **told)  # type: ignore[arg-type]
+    save_system(build_system(config, training_texts={"en": TEXTS}), folder, **told)  # type: ignore[arg-type]
     return folder
 
 

@@ -58,7 +58,7 @@ def built(name: str, text_loss: LossConfig | None = InfoNCEConfig()) -> DualEnco
                 "text_loss": text_loss,
             }
         ),
-        training_texts=[text for row in PAIRS for text in row.values()],
+        training_texts={"en": [text for row in PAIRS for text in row.values()]},
     )
     assert isinstance(system, DualEncoder)
     return system

@@ -93,7 +93,7 @@ def batch(pairs: int = 8) -> Batch:
 @pytest.mark.parametrize("text", [RECURRENT, TRANSFORMER], ids=lambda text: text.kind)
 def test_it_overfits_eight_pairs(text: TextConfig) -> None:
     torch.manual_seed(0)
-    system = build_system(tiny(text=text), training_texts=TEXTS)
+    system = build_system(tiny(text=text), training_texts={"en": TEXTS})
     optimizer = torch.optim.Adam(system.parameters(), lr=3e-3)
     first = last = 0.0
     for step in range(60):
@@ -113,7 +113,7 @@ def test_it_overfits_eight_pairs(text: TextConfig) -> None:
 @pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: loss.kind)
 def test_the_gradient_reaches_every_parameter(loss: LossConfig) -> None:
     torch.manual_seed(0)
-    system = build_system(tiny(loss=loss, text=TRANSFORMER), training_texts=TEXTS)
+    system = build_system(tiny(loss=loss, text=TRANSFORMER), training_texts={"en": TEXTS})
     torch.stack([*system.training_step(batch()).values()]).sum().backward()
     without = [
         name
@@ -125,7 +125,7 @@ def test_the_gradient_reaches_every_parameter(loss: LossConfig) -> None:
 
 def test_a_frozen_backbone_gets_no_gradient_and_trains_from_its_features() -> None:
     torch.manual_seed(0)
-    system = build_system(tiny(), training_texts=TEXTS).eval()
+    system = build_system(tiny(), training_texts={"en": TEXTS}).eval()
     backbone = system.parts()["image.backbone"]
     backbone.requires_grad_(False)
     pixels = batch().images
@@ -143,7 +143,7 @@ def test_a_checkpoint_brings_the_same_embeddings_back(
     tmp_path: Path, text: TextConfig, pooling: bool
 ) -> None:
     torch.manual_seed(0)
-    system = build_system(tiny(text=text, pooling=pooling), training_texts=TEXTS).eval()
+    system = build_system(tiny(text=text, pooling=pooling), training_texts={"en": TEXTS}).eval()
     fingerprint = save_system(system, tmp_path / "model", languages=["en", "de"], card="# A card")
     loaded = load_checkpoint(tmp_path / "model")
     assert loaded.fingerprint == fingerprint
@@ -163,20 +163,20 @@ def test_a_checkpoint_brings_the_same_embeddings_back(
 
 def test_the_fingerprint_follows_weights_and_tokenizer_but_not_the_card(tmp_path: Path) -> None:
     torch.manual_seed(0)
-    system = build_system(tiny(), training_texts=TEXTS)
+    system = build_system(tiny(), training_texts={"en": TEXTS})
     first = save_system(system, tmp_path / "model")
     assert save_system(system, tmp_path / "model", card="measured") == first
     with torch.no_grad():
         next(system.parameters()).add_(1e-3)
     changed = save_system(system, tmp_path / "model")
     assert changed != first
-    other = build_system(tiny(), training_texts=[*TEXTS, "another word"])
+    other = build_system(tiny(), training_texts={"en": [*TEXTS, "another word"]})
     assert save_system(other, tmp_path / "other") not in {first, changed}
 
 
 def test_a_tower_is_named_while_unchanged_and_stored_once_trained(tmp_path: Path) -> None:
     torch.manual_seed(0)
-    system = build_system(tiny(), training_texts=TEXTS)
+    system = build_system(tiny(), training_texts={"en": TEXTS})
     backbone = system.parts()["image.backbone"]
     system.towers = {"image.backbone": Tower("a-tower", state_fingerprint(backbone))}
     save_system(system, tmp_path / "frozen")
@@ -207,14 +207,14 @@ def test_a_tower_is_named_while_unchanged_and_stored_once_trained(tmp_path: Path
 def test_a_damaged_checkpoint_is_refused_with_a_reason(
     tmp_path: Path, damage: object, message: str
 ) -> None:
-    save_system(build_system(tiny(), training_texts=TEXTS), tmp_path / "model", card="x")
+    save_system(build_system(tiny(), training_texts={"en": TEXTS}), tmp_path / "model", card="x")
     damage(tmp_path / "model")  # type: ignore[operator]
     with pytest.raises(ModelError, match=message):
         load_checkpoint(tmp_path / "model")
 
 
 def test_another_format_is_refused(tmp_path: Path) -> None:
-    save_system(build_system(tiny(), training_texts=TEXTS), tmp_path / "model")
+    save_system(build_system(tiny(), training_texts={"en": TEXTS}), tmp_path / "model")
     described = json.loads((tmp_path / "model" / CONFIG).read_text())
     (tmp_path / "model" / CONFIG).write_text(json.dumps(described | {"format": 99}))
     with pytest.raises(ModelError, match="format 99"):
@@ -222,7 +222,7 @@ def test_another_format_is_refused(tmp_path: Path) -> None:
 
 
 def test_saving_over_a_checkpoint_leaves_nothing_else_behind(tmp_path: Path) -> None:
-    system = build_system(tiny(), training_texts=TEXTS)
+    system = build_system(tiny(), training_texts={"en": TEXTS})
     save_system(system, tmp_path / "model", card="x")
     save_system(system, tmp_path / "model")
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
@@ -236,7 +236,7 @@ def test_no_captions_for_a_tokenizer_is_an_error() -> None:
 
 def test_smooth_is_the_dual_encoder_that_the_paper_describes(tmp_path: Path) -> None:
     config = SmoothConfig(backbone=tiny().image.backbone, text=TRANSFORMER)
-    system = build_system(config, training_texts=TEXTS).eval()
+    system = build_system(config, training_texts={"en": TEXTS}).eval()
     assert system.dimension == 128
     assert system.config == config
     assert set(system.parts()) == {
@@ -254,7 +254,7 @@ def test_the_retriever_finds_what_its_system_finds(tmp_path: Path) -> None:
     from PIL import Image
 
     torch.manual_seed(0)
-    system = build_system(tiny(), training_texts=TEXTS)
+    system = build_system(tiny(), training_texts={"en": TEXTS})
     save_system(system, tmp_path / "model", languages=["en"])
     retriever = Retriever.load(tmp_path / "model")
     assert retriever.name == str((tmp_path / "model").resolve())

@@ -53,7 +53,7 @@ NO_CLASSES = TasksConfig(mrc=0.0)
 def built(config: FeiConfig | None = None) -> Fei:
     torch.manual_seed(0)
     config = config or FeiConfig(backbone=TINY, stream=STREAM)
-    system = build_system(config, training_texts=TEXTS + GERMAN)
+    system = build_system(config, training_texts={"en": TEXTS + GERMAN})
     assert isinstance(system, Fei)
     return system
 

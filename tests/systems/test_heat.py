@@ -67,7 +67,7 @@ def _parts(monkeypatch: pytest.MonkeyPatch) -> None:
 def built(config: type, **settings: Part) -> DualEncoder:
     torch.manual_seed(0)
     system = build_system(
-        config(**{"dimension": 24, "text": WORDS, **settings}), training_texts=TEXTS
+        config(**{"dimension": 24, "text": WORDS, **settings}), training_texts={"en": TEXTS}
     )
     assert isinstance(system, DualEncoder)
     assert system.localises

@@ -71,7 +71,7 @@ def built(backbone: ResNet50Config | TransformersBackboneConfig) -> DualEncoder:
             words=LearnedWordsConfig(min_frequency=1, dimension=16), hidden_size=32
         ),
     )
-    system = build_system(config, training_texts=TEXTS).eval()
+    system = build_system(config, training_texts={"en": TEXTS}).eval()
     assert isinstance(system, DualEncoder)
     assert isinstance(system.image.backbone, RegionBackbone)
     return system

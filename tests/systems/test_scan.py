@@ -48,7 +48,7 @@ def built(matching: StackedCrossAttentionConfig = VARIANTS[0]) -> DualEncoder:
         matching=matching,
         loss=InfoNCEConfig(),  # the maximum of hinges may stand still
     )
-    system = build_system(config, training_texts=TEXTS)
+    system = build_system(config, training_texts={"en": TEXTS})
     assert isinstance(system, DualEncoder)
     return system
 

@@ -67,7 +67,7 @@ def states(stream: SingleStream, tokenizer: PairTokenizer) -> torch.Tensor:
 
 
 def test_from_scratch_and_back_from_a_checkpoint(tmp_path: Path) -> None:
-    stream, tokenizer = build_single_stream(config(), channels=5, training_texts=TEXTS)
+    stream, tokenizer = build_single_stream(config(), channels=5, training_texts={"en": TEXTS})
     assert tokenizer.languages == ("de", "en")
     assert tokenizer.tokenizer.mask_id
     assert len(stream.trunk.words) == len(tokenizer.tokenizer)
@@ -103,7 +103,9 @@ def test_words_start_from_given_vectors(tmp_path: Path) -> None:
     file = tmp_path / "vectors.vec"
     file.write_text("3 2\nhund 3 4\ndog 3 4\nthe 0 -1\n", encoding="utf-8")
     words = WordTableConfig(dimension=2, start=PretrainedWordsConfig(path=file), frozen=True)
-    stream, tokenizer = build_single_stream(config(words=words), channels=5, training_texts=TEXTS)
+    stream, tokenizer = build_single_stream(
+        config(words=words), channels=5, training_texts={"en": TEXTS}
+    )
     vocabulary = tokenizer.tokenizer.vocabulary
     vectors = stream.trunk.words.vectors
     assert not vectors.requires_grad
@@ -131,7 +133,9 @@ def test_words_start_from_the_sentence_encoder(monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.setattr(SentenceEncoder, "load", FirstLetter)
     words = WordTableConfig(dimension=30, start=SentenceWordsConfig())
-    stream, tokenizer = build_single_stream(config(words=words), channels=5, training_texts=TEXTS)
+    stream, tokenizer = build_single_stream(
+        config(words=words), channels=5, training_texts={"en": TEXTS}
+    )
     vectors = stream.trunk.words.vectors
     assert vectors.requires_grad
     vocabulary = tokenizer.tokenizer.vocabulary
@@ -145,7 +149,7 @@ def test_vectors_of_another_dimension_are_refused(tmp_path: Path) -> None:
     file.write_text("1 2\ndog 3 4\n", encoding="utf-8")
     words = WordTableConfig(dimension=3, start=PretrainedWordsConfig(path=file))
     with pytest.raises(ConfigError, match=r"words\.dimension = 3, but .* have 2"):
-        build_single_stream(config(words=words), channels=5, training_texts=TEXTS)
+        build_single_stream(config(words=words), channels=5, training_texts={"en": TEXTS})
 
 
 def test_what_does_not_fit_is_named(tmp_path: Path) -> None:

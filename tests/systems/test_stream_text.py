@@ -117,7 +117,7 @@ def test_only_a_single_stream_model_will_do(tmp_path: Path) -> None:
     from tests.systems.test_dual_encoder import TEXTS as OTHERS
     from tests.systems.test_dual_encoder import tiny
 
-    save_system(build_system(tiny(), training_texts=OTHERS), tmp_path / "fei")
+    save_system(build_system(tiny(), training_texts={"en": OTHERS}), tmp_path / "fei")
     with pytest.raises(ConfigError, match=r"system 'dual-encoder'; a pretrained \"fei\""):
         build_system(config(tmp_path))
     with pytest.raises(ModelError, match="no Polyglance checkpoint"):

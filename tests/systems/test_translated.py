@@ -50,7 +50,7 @@ def test_a_checkpoint_is_the_plain_dual_encoder(system: type[Config], tmp_path: 
     described = json.loads((tmp_path / "model" / CONFIG).read_text())
     assert described["model"]["system"] == "dual-encoder"
     loaded = load_checkpoint(tmp_path / "model").system
-    plain = build_system(as_dual_encoder(config), training_texts=TEXTS)
+    plain = build_system(as_dual_encoder(config), training_texts={"en": TEXTS})
     assert type(loaded) is DualEncoder
     assert loaded.state_dict().keys() == plain.state_dict().keys()
     assert parameters(loaded) == parameters(plain)
@@ -91,7 +91,7 @@ def test_encoding_runs_what_the_plain_one_runs(system: type[Config]) -> None:
     trained = built(config)
     trained.training_step(batch(back=True))  # after which nothing stays behind
     torch.manual_seed(0)
-    plain = build_system(as_dual_encoder(config), training_texts=TEXTS)
+    plain = build_system(as_dual_encoder(config), training_texts={"en": TEXTS})
     assert isinstance(plain, DualEncoder)
     assert calls(trained) == calls(plain) == calls(trained.for_use())
 

@@ -92,7 +92,7 @@ def test_a_model_of_videos_learns_and_finds_them_in_both_directions(
     torch.manual_seed(1)
     records = read_manifest(manifest)
     texts = [text for record in records for text in record.captions["en"]]
-    system = build_system(config(dropout=0.0), training_texts=texts).eval()
+    system = build_system(config(dropout=0.0), training_texts={"en": texts}).eval()
     pixels = [View(record).decode(system.preprocessing) for record in records]
     kept = system.backbone_features(torch.from_numpy(np.stack(pixels))).detach()
     batch = Batch(kept, torch.arange(4), texts, ["en"] * 8, torch.arange(4).repeat_interleave(2))
@@ -132,7 +132,7 @@ def test_stores_of_frames_are_told_apart_by_their_number() -> None:
         torch.manual_seed(0)
         image = FramesImageConfig(backbone=TINY, frames=frames, heads=2)
         system = build_system(
-            DualEncoderConfig(dimension=16, image=image, text=TEXT), training_texts=["red"]
+            DualEncoderConfig(dimension=16, image=image, text=TEXT), training_texts={"en": ["red"]}
         )
         found.add(system.backbone_fingerprint())
     assert len(found) == 3
@@ -141,7 +141,9 @@ def test_stores_of_frames_are_told_apart_by_their_number() -> None:
 def test_a_model_of_pictures_sees_the_middle_of_a_video(tmp_path: Path, manifest: Path) -> None:
     torch.manual_seed(0)
     plain = DualEncoderConfig(dimension=16, image=PooledImageConfig(backbone=TINY), text=TEXT)
-    save_system(build_system(plain, training_texts=["red blue"]), tmp_path / "plain", languages=())
+    save_system(
+        build_system(plain, training_texts={"en": ["red blue"]}), tmp_path / "plain", languages=()
+    )
     retriever = Retriever.load(tmp_path / "plain")
     path = clip(tmp_path / "three.mp4", "red", "green", "blue")
     green = clip(tmp_path / "green.mp4", "green")
@@ -153,7 +155,9 @@ def test_a_model_of_pictures_sees_the_middle_of_a_video(tmp_path: Path, manifest
 
 def test_pictures_and_videos_go_through_one_model(tmp_path: Path) -> None:
     torch.manual_seed(0)
-    save_system(build_system(config(), training_texts=["red"]), tmp_path / "model", languages=())
+    save_system(
+        build_system(config(), training_texts={"en": ["red"]}), tmp_path / "model", languages=()
+    )
     retriever = Retriever.load(tmp_path / "model")
     video, still = clip(tmp_path / "a.mp4", "red"), picture(tmp_path / "a.png", "red")
     assert retriever.encode_images([video, still]).shape == (2, 16)
@@ -180,7 +184,7 @@ def test_heads_must_divide_the_width() -> None:
     with pytest.raises(ConfigError, match="3 do not divide a width of 16"):
         build_system(
             config().model_copy(update={"image": FramesImageConfig(backbone=TINY, heads=3)}),
-            training_texts=["red"],
+            training_texts={"en": ["red"]},
         )
 
 
@@ -188,7 +192,7 @@ def test_frames_that_come_as_features_are_read_like_those_of_a_backbone() -> Non
     torch.manual_seed(0)
     image = FramesImageConfig(backbone=PrecomputedConfig(channels=8, regions=6), heads=2)
     plain = DualEncoderConfig(dimension=16, image=image, text=TEXT)
-    system = build_system(plain, training_texts=["red"]).eval()
+    system = build_system(plain, training_texts={"en": ["red"]}).eval()
     rows = torch.randn(2, 6, 8)
     rows[1, 4:] = 0
     with torch.no_grad():

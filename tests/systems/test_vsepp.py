@@ -44,7 +44,7 @@ def built(matching: Matching) -> DualEncoder:
         matching=matching,
         loss=InfoNCEConfig(),  # the maximum of hinges may stand still
     )
-    system = build_system(config, training_texts=TEXTS)
+    system = build_system(config, training_texts={"en": TEXTS})
     assert isinstance(system, DualEncoder)
     return system
 

@@ -21,6 +21,6 @@ def tiny_scan(
         words=LearnedWordsConfig(min_frequency=1, dimension=16), hidden_size=24, bidirectional=True
     )
     system = build_system(
-        SCANConfig(dimension=24, backbone=TINY, text=text), training_texts=training_texts
+        SCANConfig(dimension=24, backbone=TINY, text=text), training_texts={"en": training_texts}
     )
     return Retriever(system, name="tiny-scan", fingerprint="5ca9", languages=languages)

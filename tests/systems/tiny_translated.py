@@ -41,7 +41,7 @@ def tiny(system: type[Config], **keys: Any) -> Config:
 
 def built(config: Config, *, seed: int = 0) -> TranslationLearner:
     torch.manual_seed(seed)
-    system = build_system(config, training_texts=TEXTS)
+    system = build_system(config, training_texts={"en": TEXTS})
     assert isinstance(system, TranslationLearner)
     return system
 

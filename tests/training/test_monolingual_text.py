@@ -128,7 +128,14 @@ def test_a_recipe_names_one_file_a_language_or_several(
     files = {"en": "${TEXTS}/en", "de": ["${TEXTS}/de", "${TEXTS}/more.de"]}
     found = text_sources(recipe(tmp_path, train=files), {"train": []})
     assert found.languages == {"de", "en"}
-    assert sorted(found.texts()) == ["eins", "four", "one", "three", "two", "zwei"]
+    assert sorted(text for _, text in found.texts()) == [
+        "eins",
+        "four",
+        "one",
+        "three",
+        "two",
+        "zwei",
+    ]
     assert found.monolingual is not None
     assert len(found.monolingual.batch(0).texts) == 3  # as many as pictures
     large = make_monolingual(

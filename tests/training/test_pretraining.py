@@ -62,7 +62,7 @@ def kept_rows() -> torch.Tensor:
 
 def trainer(folder: Path, *, parallel: bool = True) -> tuple[Trainer, System]:
     torch.manual_seed(3)
-    system = build_system(CONFIG, training_texts=ENGLISH + GERMAN)
+    system = build_system(CONFIG, training_texts={"en": ENGLISH + GERMAN})
     pairs = [{"en": one, "de": other} for one, other in zip(ENGLISH, GERMAN, strict=True)]
     return Trainer(
         system,

@@ -140,11 +140,11 @@ def systems() -> Iterator[tuple[str, System, Tensor]]:
     text = RecurrentTextConfig(words=words, hidden_size=12, bidirectional=True)
     torch.manual_seed(0)
     scan = SCANConfig(dimension=12, backbone=backbone, text=text)
-    yield "scan", build_system(scan, training_texts=CAPTIONS), regions
+    yield "scan", build_system(scan, training_texts={"en": CAPTIONS}), regions
     torch.manual_seed(0)
     co_trained = scan.model_copy(update={"text_loss": MaxOfHingesConfig()})
     read = [*CAPTIONS, *GERMAN]
-    yield "scan on translations", build_system(co_trained, training_texts=read), regions
+    yield "scan on translations", build_system(co_trained, training_texts={"en": read}), regions
     for name, options in {
         "retrieval": {"objective": "retrieval"},
         "mined": {"objective": "retrieval", "mined": 1},
@@ -155,7 +155,11 @@ def systems() -> Iterator[tuple[str, System, Tensor]]:
         config = FeiConfig.model_validate(
             {**options, "backbone": backbone, "stream": STREAM, "tasks": {"mrc": 0}}
         )
-        yield f"fei {name}", build_system(config, training_texts=[*CAPTIONS, *GERMAN]), regions
+        yield (
+            f"fei {name}",
+            build_system(config, training_texts={"en": [*CAPTIONS, *GERMAN]}),
+            regions,
+        )
 
 
 DRAWS = ("fei pretraining", "fei mined")

@@ -90,10 +90,10 @@ class MonolingualSampler:
         self._digest = _digest(seed, batch_size, self._shares, self._sentences)
         self._round: tuple[int, NDArray[np.int64]] | None = None
 
-    def texts(self) -> Iterator[str]:
-        """Every sentence of every language that is drawn, for a vocabulary."""
-        for sentences in self._sentences.values():
-            yield from sentences
+    def texts(self) -> Iterator[tuple[str, str]]:
+        """Language and text of every sentence that may be drawn, for a vocabulary."""
+        for language, sentences in self._sentences.items():
+            yield from ((language, sentence) for sentence in sentences)
 
     def batch(self, step: int) -> Sentences:
         """The sentences of a step, counted from the beginning of training."""

@@ -94,10 +94,10 @@ class ParallelSampler:
         self._digest = _digest(seed, batch_size, pivot, self._sentences)
         self._order: tuple[int, NDArray[np.int64]] | None = None
 
-    def texts(self) -> Iterator[str]:
-        """Every sentence in every language, for a vocabulary."""
+    def texts(self) -> Iterator[tuple[str, str]]:
+        """Language and text of every sentence, for a vocabulary."""
         for row in self._sentences:
-            yield from row.values()
+            yield from row.items()
 
     def batch(self, step: int) -> tuple[TextPairs, ...]:
         """The sentences of a step, counted from the beginning of training.

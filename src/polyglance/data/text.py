@@ -1,8 +1,15 @@
-"""Unicode normalisation: the one place where text is brought into one form."""
+"""What texts are here: by language, and in one form of Unicode."""
 
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+
+Texts = Mapping[str, Sequence[str]]
+"""BCP-47 tag → texts in that language."""
+
+NO_TEXTS: Texts = MappingProxyType({})
 
 
 def normalise_text(text: str) -> str:

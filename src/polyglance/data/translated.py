@@ -49,12 +49,12 @@ class TranslatedCaptions:
         """Source and target."""
         return self.source, self.target
 
-    def texts(self) -> Iterator[str]:
-        """Every text on either side, once a picture, for a vocabulary."""
+    def texts(self) -> Iterator[tuple[str, str]]:
+        """Language and text of either side, each once a picture, for a vocabulary."""
         for engines in self.pairs:
             of_picture = [pair for pairs in engines.values() for pair in pairs]
-            yield from dict.fromkeys(pair.source for pair in of_picture)
-            yield from dict.fromkeys(pair.target for pair in of_picture)
+            yield from dict.fromkeys((self.source, pair.source) for pair in of_picture)
+            yield from dict.fromkeys((self.target, pair.target) for pair in of_picture)
 
     def digest(self) -> str:
         """Hex, over all that may be drawn."""

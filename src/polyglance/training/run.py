@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,6 +18,7 @@ from polyglance.training.recipe import Recipe, explain
 
 if TYPE_CHECKING:
     from polyglance.data.record import Record
+    from polyglance.data.text import Texts
     from polyglance.systems.base import System
     from polyglance.training.loop import Split
     from polyglance.training.ranks import Ranks
@@ -131,9 +132,9 @@ def _train(recipe: Recipe, folder: Path, ranks: Ranks, *, show_progress: bool) -
         Validator(records["validation"], languages=tags) if "validation" in records else None
     )
     read = {*recipe.data.vocabulary_languages, *(() if translated else drawn)}
-    texts = [text for r in records["train"] for text in _texts(r, sorted(read))]
+    texts = [(tag, text) for r in records["train"] for tag, text in _texts(r, sorted(read))]
     texts += translated.texts() if translated else ()
-    system = make_system(recipe, [*texts, *beside.texts()])
+    system = make_system(recipe, _by_language([*texts, *beside.texts()]))
     beside.check(system)
     sources = RunSources(
         system,
@@ -223,7 +224,7 @@ def discard(folder: Path) -> None:
         shutil.rmtree(folder / name, ignore_errors=True)
 
 
-def make_system(recipe: Recipe, training_texts: Sequence[str]) -> System:
+def make_system(recipe: Recipe, training_texts: Texts) -> System:
     """Build the recipe's system, or load the checkpoint that it goes on from.
 
     Raises:
@@ -337,5 +338,12 @@ def _languages(records: Sequence[Record]) -> set[str]:
     return {tag for record in records for tag, captions in record.captions.items() if captions}
 
 
-def _texts(record: Record, tags: Sequence[str]) -> list[str]:
-    return [text for tag in tags for text in record.captions.get(tag, ())]
+def _texts(record: Record, tags: Sequence[str]) -> list[tuple[str, str]]:
+    return [(tag, text) for tag in tags for text in record.captions.get(tag, ())]
+
+
+def _by_language(texts: Iterable[tuple[str, str]]) -> Texts:
+    found: dict[str, list[str]] = {}
+    for tag, text in texts:
+        found.setdefault(tag, []).append(text)
+    return found

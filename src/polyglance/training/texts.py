@@ -36,8 +36,8 @@ class TextSources:
         """BCP-47 tags of all of them."""
         return {tag for sampler in self._samplers().values() for tag in sampler.languages}
 
-    def texts(self) -> Iterator[str]:
-        """Every sentence, for a vocabulary."""
+    def texts(self) -> Iterator[tuple[str, str]]:
+        """Language and text of every sentence, for a vocabulary."""
         for sampler in self._samplers().values():
             yield from sampler.texts()
 

@@ -173,10 +173,10 @@ def pool_regions(regions: Tensor, pooling: GridPooling) -> Tensor:
     if bool((counts == regions.shape[1]).all()):  # as of all grids
         return _pooled(regions, pooling)
     parts, order = [], []
-    for count in counts.unique():
+    for count in sorted({*counts.tolist()}):
         [chosen] = torch.nonzero(counts == count, as_tuple=True)  # (pictures,)
         some = regions[chosen][there[chosen]]  # (pictures · count, channels)
-        parts.append(_pooled(some.view(len(chosen), int(count), -1), pooling))
+        parts.append(_pooled(some.view(len(chosen), count, -1), pooling))
         order.append(chosen)
     return torch.cat(parts)[torch.cat(order).argsort()]  # (batch, pooled channels)
 

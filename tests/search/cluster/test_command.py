@@ -50,7 +50,9 @@ def test_embeddings_are_those_of_threads_bit_for_bit(
     torch.manual_seed(0)
     image = PooledImageConfig(backbone=TINY)
     config = DualEncoderConfig(dimension=24, image=image, text=READS)
-    save_system(build_system(config, training_texts=TEXTS), tmp_path / "model", languages=["de"])
+    save_system(
+        build_system(config, training_texts={"en": TEXTS}), tmp_path / "model", languages=["de"]
+    )
     options = ["--model", tmp_path / "model", "--batch-size", 4, "--workers", 2]
     for engine in ("threads", "ray"):
         told = run("index", photos, "-c", tmp_path / engine, "--engine", engine, *options)

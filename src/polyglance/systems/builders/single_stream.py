@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from polyglance.data.text import NO_TEXTS, Texts
 from polyglance.errors import ConfigError, ModelError
 from polyglance.systems.builders.text import trained_tokenizer
 from polyglance.systems.builders.words import WordBuilder
@@ -32,7 +32,7 @@ def build_single_stream(
     config: SingleStreamConfig,
     *,
     channels: int,
-    training_texts: Sequence[str] = (),
+    training_texts: Texts = NO_TEXTS,
     folder: Path | None = None,
 ) -> tuple[SingleStream, PairTokenizer]:
     """The stream and what its texts are tokenized with.
@@ -109,7 +109,7 @@ def build_stream_text_encoder(
 
     place = config.start if folder is None else folder
     stream = _stream_of(config.start) if folder is None else _stream_in(folder)
-    tokenizer = _tokenizer(stream.trunk, (), place)
+    tokenizer = _tokenizer(stream.trunk, NO_TEXTS, place)
     trunk = _trunk(stream.trunk, tokenizer, place)
     encoder = StreamTextEncoder(
         trunk=trunk,
@@ -172,9 +172,7 @@ def _sentence_vector(config: SingleStreamConfig, width: int) -> SentenceVector |
     return SentenceVector(encoder=encoder, width=width, dropout=config.sentence_dropout)
 
 
-def _tokenizer(
-    config: TrunkConfig, training_texts: Sequence[str], folder: Path | None
-) -> Tokenizer:
+def _tokenizer(config: TrunkConfig, training_texts: Texts, folder: Path | None) -> Tokenizer:
     from polyglance.text.tokenizer import FILE_NAME, Tokenizer
 
     if folder is not None:
@@ -238,7 +236,7 @@ def _start(config: WordTableConfig, tokenizer: Tokenizer) -> Tensor | None:
 
     if config.start is None:
         return None
-    source = WordBuilder(Segmenter(), training_texts=(), folder=None).build(config.start)
+    source = WordBuilder(Segmenter(), training_texts=NO_TEXTS, folder=None).build(config.start)
     if source.dimension != config.dimension:
         raise ConfigError(
             f"words.dimension = {config.dimension}, but the vectors to start from have "

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, assert_never
 
+from polyglance.data.text import NO_TEXTS, Texts
 from polyglance.errors import ConfigError
 from polyglance.losses.base import EmbeddingLoss, ScoreLoss
 from polyglance.systems.base import System
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 
 def build_system(
-    config: SystemConfig, *, training_texts: Sequence[str] = (), folder: Path | None = None
+    config: SystemConfig, *, training_texts: Texts = NO_TEXTS, folder: Path | None = None
 ) -> System:
     """Build a system with fresh heads.
 
@@ -98,7 +98,7 @@ def _plain(
 def _dual_encoder(
     plain: DualEncoderConfig,
     config: Part,
-    training_texts: Sequence[str],
+    training_texts: Texts,
     folder: Path | None,
 ) -> DualEncoder:
     from polyglance.systems.cotrained import CoTrained
@@ -138,7 +138,7 @@ def _text_loss(config: Part) -> ScoreLoss | None:
     return build_score_loss(config.text_loss, f"{config.system} on parallel text")
 
 
-def _fei(config: FeiConfig, training_texts: Sequence[str], folder: Path | None) -> System:
+def _fei(config: FeiConfig, training_texts: Texts, folder: Path | None) -> System:
     from polyglance.losses.info_nce import InfoNCE
     from polyglance.pretraining.tasks import PretrainingTasks
     from polyglance.systems.builders.single_stream import build_single_stream, towers_of

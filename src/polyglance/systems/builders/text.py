@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, assert_never
 
+from polyglance.data.text import NO_TEXTS, Texts
 from polyglance.errors import ConfigError
 from polyglance.heads import ProjectionHead
 from polyglance.systems.builders.words import WordBuilder
@@ -32,7 +32,7 @@ def build_text_encoder(
     config: TextConfig,
     *,
     dimension: int,
-    training_texts: Sequence[str] = (),
+    training_texts: Texts = NO_TEXTS,
     folder: Path | None = None,
 ) -> tuple[TextEncoder, dict[str, Tower]]:
     """A text encoder that ends in ``dimension``, and the towers that it stands on.
@@ -86,7 +86,7 @@ def _sentence_encoder(
 def _recurrent_encoder(
     config: RecurrentTextConfig,
     dimension: int,
-    training_texts: Sequence[str],
+    training_texts: Texts,
     folder: Path | None,
 ) -> tuple[TextEncoder, dict[str, Tower]]:
     from polyglance.text.recurrent import RecurrentTextEncoder
@@ -165,7 +165,7 @@ def _head_behind(hidden_size: int | None, dimension: int) -> ProjectionHead | No
 def _transformer_encoder(
     config: TransformerTextConfig,
     dimension: int,
-    training_texts: Sequence[str],
+    training_texts: Texts,
     folder: Path | None,
 ) -> TextEncoder:
     from polyglance.text.tokenizer import FILE_NAME, Tokenizer
@@ -205,7 +205,7 @@ def _transformer_encoder(
 
 
 def trained_tokenizer(
-    config: TokenizerConfig, training_texts: Sequence[str], *, mask: bool = False
+    config: TokenizerConfig, training_texts: Texts, *, mask: bool = False
 ) -> Tokenizer:
     """A tokenizer of the recipe's own texts; ``mask``: with a token that hides words.
 
@@ -214,10 +214,10 @@ def trained_tokenizer(
     """
     from polyglance.text.tokenizer import Tokenizer
 
-    if not training_texts:
+    if not any(training_texts.values()):
         raise ConfigError("this model trains a tokenizer of its own, and there are no captions")
     return Tokenizer.train(
-        training_texts,
+        [text for texts in training_texts.values() for text in texts],
         vocabulary_size=config.vocabulary_size,
         min_frequency=config.min_frequency,
         mask=mask,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, assert_never
 
+from polyglance.data.text import NO_TEXTS, Texts
 from polyglance.systems.builders.text import build_text_encoder
 from polyglance.systems.config import (
     CL2CMConfig,
@@ -24,7 +24,7 @@ def build_translated(
     config: NRCCRConfig | CL2CMConfig | DistilledConfig,
     plain: DualEncoder,
     *,
-    training_texts: Sequence[str] = (),
+    training_texts: Texts = NO_TEXTS,
     folder: Path | None = None,
 ) -> TranslationLearner:
     """Put what trains it around a dual encoder.
@@ -72,9 +72,7 @@ def build_translated(
             assert_never(config)
 
 
-def _teacher(
-    config: CL2CMConfig, training_texts: Sequence[str], folder: Path | None
-) -> TextEncoder | None:
+def _teacher(config: CL2CMConfig, training_texts: Texts, folder: Path | None) -> TextEncoder | None:
     """The encoder between the languages; ``None``: the student's own."""
     from polyglance.text.sentence_encoder import SentenceEncoder
 

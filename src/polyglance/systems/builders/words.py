@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, assert_never
 
+from polyglance.data.text import Texts
 from polyglance.errors import ConfigError
 from polyglance.systems.config import (
     CharacterWordsConfig,
@@ -37,7 +37,7 @@ class WordBuilder:
     """
 
     segmenter: Segmenter
-    training_texts: Sequence[str]
+    training_texts: Texts
     folder: Path | None
     towers: dict[str, Tower] = field(default_factory=dict)
 
@@ -96,9 +96,14 @@ class WordBuilder:
         return Alphabet.of(self._words(), min_frequency=config.min_frequency)
 
     def _words(self) -> list[str]:
-        if not self.training_texts:
+        if not any(self.training_texts.values()):
             raise ConfigError("this model collects its words from captions, and there are none")
-        return [word for text in self.training_texts for word in self.segmenter.words(text)]
+        return [
+            word
+            for language, texts in self.training_texts.items()
+            for text in texts
+            for word in self.segmenter.words(text, language)
+        ]
 
     def _sentence_words(self) -> WordEmbedding:
         from polyglance.text.sentence_encoder import SentenceEncoder
