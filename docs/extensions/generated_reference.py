@@ -1,18 +1,21 @@
 """References that the program writes of itself at build time, so that they are never stale.
 
 A page says where: the comment ``<!-- command line -->`` becomes every verb with its options, read
-from the Typer app, and ``<!-- HTTP API -->`` every address, read from FastAPI's OpenAPI schema.
+from the Typer app, ``<!-- HTTP API -->`` every address, read from FastAPI's OpenAPI schema, and
+``<!-- tables of MODULE -->`` every table of a recipe that a module of ours reads.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import re
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
+
+from recipe_reference import tables_of
+from schema_in_words import Json, table, type_in_words
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
-
-Json = dict[str, Any]
 
 
 def command_line() -> str:
@@ -56,7 +59,7 @@ def openapi() -> Json:
 def _address(method: str, path: str, operation: Json) -> str:
     lines = [f"### `{method.upper()} {path}`", "", operation.get("description", ""), ""]
     parameters = operation.get("parameters", [])
-    lines += _table(
+    lines += table(
         ("parameter", "in", "type", "default", ""),
         (
             (
@@ -78,7 +81,7 @@ def _address(method: str, path: str, operation: Json) -> str:
 def _object(name: str, described: Json) -> str:
     lines = [f"### {name}", "", described.get("description", ""), ""]
     required = described.get("required", [])
-    lines += _table(
+    lines += table(
         ("field", "type", "default", ""),
         (
             (
@@ -93,59 +96,32 @@ def _object(name: str, described: Json) -> str:
     return "\n".join(lines)
 
 
-def _table(head: tuple[str, ...], rows: Iterator[tuple[str, ...]]) -> list[str]:
-    body = [_row(row) for row in rows]
-    return [_row(head), _row(tuple("---" for _ in head)), *body, ""] if body else []
-
-
-def _row(cells: tuple[str, ...]) -> str:
-    inside = (cell.replace("|", "\\|").replace("\n", " ") for cell in cells)
-    return f"| {' | '.join(inside)} |"
-
-
 def _default(schema: Json) -> str:
     return f"`{schema['default']}`" if schema.get("default") is not None else ""
 
 
 def _type(schema: Json) -> str:
     """A type in a few words, with a link where it is an object of ours."""
-    if "$ref" in schema:
-        name = schema["$ref"].rsplit("/", 1)[1]
-        return f"[{name}](#{name.lower().replace('_', '-')})"
-    if choices := schema.get("anyOf"):
-        return " or ".join(_type(each) for each in choices)
-    if schema.get("type") == "array":
-        items = schema.get("items", {})
-        return f"list of {_type(items)}" if items else "list"
-    if options := schema.get("enum"):
-        return " or ".join(f"`{each}`" for each in options)
-    kind: str = schema.get("format") or schema.get("type", "any")
-    limits = _limits(schema)
-    return f"{kind}, {limits}" if limits else kind
-
-
-_LIMITS: Mapping[str, str] = {"minimum": "≥", "maximum": "≤", "maxLength": "characters ≤"}
-
-
-def _limits(schema: Json) -> str:
-    return ", ".join(f"{sign} {schema[key]}" for key, sign in _LIMITS.items() if key in schema)
+    return type_in_words(schema, lambda name: f"[{name}](#{name.lower().replace('_', '-')})")
 
 
 GENERATED: Mapping[str, Callable[[], str]] = {
     "<!-- command line -->": command_line,
     "<!-- HTTP API -->": http_api,
 }
+_TABLES = re.compile(r"<!-- tables of ([\w.]+) -->")
 
 
 def _fill_in(_app: Sphinx, _page: str, source: list[str]) -> None:
     for mark, write in GENERATED.items():
         if mark in source[0]:
             source[0] = source[0].replace(mark, write())
+    source[0] = _TABLES.sub(lambda mark: tables_of(mark[1]), source[0])
 
 
 def _always_read(*_: object) -> list[str]:
     """The pages above change with the program, also where their files do not."""
-    return ["reference/api", "reference/cli"]
+    return ["reference/api", "reference/cli", "reference/recipes"]
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

@@ -29,7 +29,7 @@ class Reranker:
     compares embeddings gains nothing by it that searching with it would not.
 
     Example:
-        >>> reranker = Reranker.load("runs/fei")
+        >>> reranker = Reranker.load("runs/paper-1/model")
         >>> reranker.rerank("ein Hund im Schnee", ["a.jpg", "b.jpg"], language="de")
         [Hit(row=1, score=2.1), Hit(row=0, score=-0.3)]
 
