@@ -60,3 +60,14 @@ def test_a_row_has_type_default_and_what_it_is_for(written: dict[str, str]) -> N
     assert "[`detector`](#detectorconfig)" in clmr["`backbone`"][0]
     assert '### `system = "clmr"`' in written["clmrconfig"]
     assert "### `[[training.phases]]`" in written["phaseconfig"]
+
+
+def test_every_key_says_what_it_is_for(written: dict[str, str]) -> None:
+    built_in = "miniconfig"  # made by a script of its own, and not by recipes
+    untold = [
+        (name, row[0])
+        for name, part in written.items()
+        for row in rows(part)
+        if name != built_in and not row[-1]
+    ]
+    assert not untold

@@ -1,8 +1,9 @@
 """A place on an S3-compatible store: files read, written and listed below a prefix of a bucket.
 
-Credentials, region and endpoint come from where AWS's tools take them: environment, configuration
-files, the machine's role. What a store or a library says of an error may quote a key or a
-signature, so it is told in our own words, never passed on.
+Credentials and region come from where AWS's tools take them: environment, configuration files, the
+machine's role; the endpoint of a store other than AWS's from the environment. What a store or a
+library says of an error may quote a key or a signature, so it is told in our own words, never
+passed on.
 """
 
 from __future__ import annotations

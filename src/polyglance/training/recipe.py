@@ -207,6 +207,7 @@ class PhaseConfig(_Table):
         optimizer: by name.
         learning_rate: of all parts, times ``learning_rate_scale`` of the part, if named.
         weight_decay: decoupled for ``adamw``; never on vectors (biases, norms).
+        learning_rate_scale: part → factor of its learning rate.
         schedule: of the learning rate.
     """
 
@@ -276,7 +277,9 @@ class Recipe(_Table):
 
     Attributes:
         name: of the run's default folder.
+        data: pictures and captions.
         model: the system's configuration, or ``checkpoint`` to go on from a trained model.
+        training: how.
     """
 
     name: str = Field(pattern=r"^[\w.-]+$")

@@ -38,7 +38,11 @@ class ConstantSchedule(_Schedule):
 
 
 class LinearSchedule(_Schedule):
-    """Falls in a straight line to ``final``, a factor, at the end of the phase."""
+    """Falls in a straight line to ``final``, a factor, at the end of the phase.
+
+    Attributes:
+        final: the factor at the end.
+    """
 
     kind: Literal["linear"] = "linear"
     final: NonNegativeFloat = 0.0
@@ -48,6 +52,9 @@ class CosineSchedule(_Schedule):
     """Falls along half a cosine to ``final``, a factor, at the end of the phase.
 
     Loshchilov & Hutter 2017, equation 5, without restarts.
+
+    Attributes:
+        final: the factor at the end.
     """
 
     kind: Literal["cosine"] = "cosine"
@@ -60,6 +67,11 @@ class StepsSchedule(_Schedule):
     Paper 5 (section VI) halves after epochs 1, 4 and 10; VSE++ divides by ten after 15; the code of
     LIWE quarters after steps 10,000, 12,000 … 18,000. All of them are counted from the beginning of
     the phase, warm-up included.
+
+    Attributes:
+        after_epochs: of the phase; or
+        after_steps: of the phase.
+        factor: for each.
     """
 
     kind: Literal["steps"] = "steps"

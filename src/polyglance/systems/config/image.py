@@ -12,21 +12,35 @@ from polyglance.systems.config.part import Part, Probability
 
 
 class ResNet50Config(Part):
-    """The ResNet-50 pretrained on ImageNet that ``polyglance download resnet50`` fetches."""
+    """The ResNet-50 pretrained on ImageNet that ``polyglance download resnet50`` fetches.
+
+    Attributes:
+        size: side in pixels that pictures are brought to.
+    """
 
     kind: Literal["resnet50"] = "resnet50"
     size: PositiveInt = 224
 
 
 class EfficientNetLiteConfig(Part):
-    """An EfficientNet-Lite pretrained on ImageNet."""
+    """An EfficientNet-Lite pretrained on ImageNet.
+
+    Attributes:
+        variant: its size, the smallest first.
+    """
 
     kind: Literal["efficientnet-lite"] = "efficientnet-lite"
     variant: Literal[0, 1, 2] = 0
 
 
 class TransformersBackboneConfig(Part):
-    """Any transformers vision model: a local folder or a hub name, or a configuration alone."""
+    """Any transformers vision model: a local folder or a hub name, or a configuration alone.
+
+    Attributes:
+        name: folder or hub name of a pretrained one.
+        architecture: or a transformers configuration, to start from chance.
+        size: side in pixels that pictures are brought to; the model's own where absent.
+    """
 
     kind: Literal["transformers"] = "transformers"
     name: str | None = None
@@ -94,7 +108,11 @@ class MeanPoolingConfig(Part):
 
 
 class AttentionPoolingConfig(Part):
-    """Learned queries over the cells of the grid."""
+    """Learned queries over the cells of the grid.
+
+    Attributes:
+        heads: how many queries; each pools its share of the channels.
+    """
 
     kind: Literal["attention"] = "attention"
     heads: PositiveInt = 8
@@ -125,7 +143,14 @@ PoolingConfig = Annotated[
 
 
 class PooledImageConfig(Part):
-    """Backbone, pooling, projection."""
+    """Backbone, pooling, projection.
+
+    Attributes:
+        backbone: of the picture.
+        pooling: of its grid, or of its regions.
+        hidden: width of a hidden layer in the projection.
+        dropout: probability, before its last layer.
+    """
 
     kind: Literal["pooled"] = "pooled"
     backbone: BackboneConfig

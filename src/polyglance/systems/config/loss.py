@@ -12,7 +12,12 @@ Reduction = Literal["sum", "mean"]
 
 
 class SumOfHingesConfig(Part):
-    """Every negative within the margin."""
+    """Every negative within the margin.
+
+    Attributes:
+        margin: α: how much more a positive has to score than a negative.
+        reduction: over the pairs that belong together.
+    """
 
     kind: Literal["sum_of_hinges"] = "sum_of_hinges"
     margin: PositiveFloat = 0.2
@@ -20,7 +25,12 @@ class SumOfHingesConfig(Part):
 
 
 class MaxOfHingesConfig(Part):
-    """The hardest negative of the batch."""
+    """The hardest negative of the batch.
+
+    Attributes:
+        margin: α: how much more a positive has to score than a negative.
+        reduction: over the pairs that belong together.
+    """
 
     kind: Literal["max_of_hinges"] = "max_of_hinges"
     margin: PositiveFloat = 0.2
@@ -28,7 +38,13 @@ class MaxOfHingesConfig(Part):
 
 
 class AnnealedHingesConfig(Part):
-    """From the sum to the maximum of hinges, λ = 1 − η^ε."""
+    """From the sum to the maximum of hinges, λ = 1 − η^ε.
+
+    Attributes:
+        margin: α: how much more a positive has to score than a negative.
+        eta: η; the smaller, the sooner the maximum alone counts.
+        reduction: over the pairs that belong together.
+    """
 
     kind: Literal["annealed_hinges"] = "annealed_hinges"
     margin: PositiveFloat = 0.2
@@ -37,7 +53,12 @@ class AnnealedHingesConfig(Part):
 
 
 class SimCLRConfig(Part):
-    """Paper 5's equation 4: the positive is not in the denominator."""
+    """Paper 5's equation 4: the positive is not in the denominator.
+
+    Attributes:
+        temperature: divides the scores.
+        reduction: over the pairs that belong together.
+    """
 
     kind: Literal["simclr"] = "simclr"
     temperature: PositiveFloat = 0.07
@@ -45,7 +66,14 @@ class SimCLRConfig(Part):
 
 
 class InfoNCEConfig(Part):
-    """The contrastive loss of CLIP, with a learned scale unless it is fixed."""
+    """The contrastive loss of CLIP, with a learned scale unless it is fixed.
+
+    Attributes:
+        scale: multiplies the scores; where it is learned, at the start.
+        learnable: whether it is.
+        maximum_scale: up to which it is learned.
+        reduction: over the pairs that belong together.
+    """
 
     kind: Literal["info_nce"] = "info_nce"
     scale: PositiveFloat = 1 / 0.07
@@ -55,7 +83,13 @@ class InfoNCEConfig(Part):
 
 
 class SigLIPConfig(Part):
-    """A logistic loss over every pair."""
+    """A logistic loss over every pair.
+
+    Attributes:
+        scale: multiplies the scores, at the start; learned.
+        bias: added to them, at the start; learned.
+        reduction: over the pairs that belong together.
+    """
 
     kind: Literal["siglip"] = "siglip"
     scale: PositiveFloat = 10.0
@@ -64,7 +98,11 @@ class SigLIPConfig(Part):
 
 
 class BarlowTwinsConfig(Part):
-    """Cross-correlation of the two modalities close to the identity."""
+    """Cross-correlation of the two modalities close to the identity.
+
+    Attributes:
+        redundancy_weight: λ, of what is off the diagonal.
+    """
 
     kind: Literal["barlow_twins"] = "barlow_twins"
     redundancy_weight: NonNegativeFloat = 0.005

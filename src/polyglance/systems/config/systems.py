@@ -42,7 +42,15 @@ from polyglance.systems.config.translated import CL2CMConfig, DistilledConfig, N
 
 
 class DualEncoderConfig(Part):
-    """Any image encoder beside any text encoder."""
+    """Any image encoder beside any text encoder.
+
+    Attributes:
+        dimension: of the joint space.
+        image: encoder of pictures.
+        text: encoder of texts.
+        matching: how the two are compared.
+        loss: over the scores.
+    """
 
     system: Literal["dual-encoder"] = "dual-encoder"
     dimension: PositiveInt = 512
@@ -53,7 +61,14 @@ class DualEncoderConfig(Part):
 
 
 class SmoothConfig(Part):
-    """Paper 5: ResNet, DistilBERT and a projection each, with any of its losses."""
+    """Paper 5: ResNet, DistilBERT and a projection each, with any of its losses.
+
+    Attributes:
+        dimension: of the joint space.
+        backbone: of the picture, whose own vector is projected.
+        text: the paper starts from a pretrained DistilBERT.
+        loss: over the scores.
+    """
 
     system: Literal["smooth"] = "smooth"
     dimension: PositiveInt = 128

@@ -106,7 +106,11 @@ PlainWordsConfig = Annotated[
 
 
 class JoinedWordsConfig(Part):
-    """Several vectors of a word behind one another."""
+    """Several vectors of a word behind one another.
+
+    Attributes:
+        parts: where the vectors come from, in this order.
+    """
 
     kind: Literal["joined"] = "joined"
     parts: tuple[PlainWordsConfig, ...] = Field(min_length=2)
@@ -203,14 +207,27 @@ class RecurrentTextConfig(Part):
 
 
 class TokenizerConfig(Part):
-    """A byte-pair tokenizer trained on the recipe's own captions."""
+    """A byte-pair tokenizer trained on the recipe's own captions.
+
+    Attributes:
+        vocabulary_size: tokens, marks among them.
+        min_frequency: of a pair that becomes a token.
+    """
 
     vocabulary_size: PositiveInt = 16_000
     min_frequency: PositiveInt = 2
 
 
 class FrozenTransformerTextConfig(Part):
-    """A frozen transformers model, whose last layer a (Bi)GRU reads."""
+    """A frozen transformers model, whose last layer a (Bi)GRU reads.
+
+    Attributes:
+        name: folder or hub name.
+        hidden_size: of the GRU's state; ``None``: the joint dimension, and no projection behind it.
+        bidirectional: read both ways and average.
+        dropout: probability, on the last layer's states.
+        max_length: tokens; the rest of a text is not read.
+    """
 
     kind: Literal["frozen-transformer"] = "frozen-transformer"
     name: str
@@ -221,7 +238,18 @@ class FrozenTransformerTextConfig(Part):
 
 
 class TransformerTextConfig(Part):
-    """Any transformers text model by folder or hub name, or one of this size from scratch."""
+    """Any transformers text model by folder or hub name, or one of this size from scratch.
+
+    Attributes:
+        name: folder or hub name; where absent, one of the size below starts from chance.
+        tokenizer: of one that starts from chance.
+        layers: of it.
+        width: of its layers.
+        heads: of its attention.
+        max_length: tokens; the rest of a text is not read.
+        pooling: the state of the first token, or the mean of all.
+        dropout: probability, in the layers of one that starts from chance.
+    """
 
     kind: Literal["transformer"] = "transformer"
     name: str | None = None
