@@ -209,7 +209,8 @@ def _wordpieces() -> transformers.BertTokenizer:
     return transformers.BertTokenizer(vocab=vocabulary, model_max_length=TOKENS)
 
 
-def _gemma_like() -> transformers.Siglip2Tokenizer:
+def _gemma_like() -> transformers.GemmaTokenizer:
+    """As published beside SigLIP 2: it keeps capitals, of which the model has seen none."""
     bytes_ = [f"<0x{number:02X}>" for number in range(256)]
     tokens = [
         "<pad>",
@@ -222,7 +223,7 @@ def _gemma_like() -> transformers.Siglip2Tokenizer:
         *"abcdefghijklmnopqrstuvwxyz",
     ]
     tokens += ["do", "dog"]
-    tokenizer = transformers.Siglip2Tokenizer(
+    tokenizer = transformers.GemmaTokenizer(
         vocab={token: number for number, token in enumerate(tokens)},
         merges=[("d", "o"), ("do", "g")],
         padding_side="right",

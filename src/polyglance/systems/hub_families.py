@@ -21,6 +21,7 @@ class Family:
             what they say.
         has_mask: attention knows where padding is.
         pools_end: a text is what stands at its end token, which the tokenizer must put there.
+        lowers: texts were in lower case in training, whatever the tokenizer at hand does.
         counts_from_padding: positions are numbered from the padding id on, as RoBERTa's are.
     """
 
@@ -29,13 +30,15 @@ class Family:
     has_mask: bool = True
     pools_end: bool = False
     counts_from_padding: bool = False
+    lowers: bool = False
 
 
 FAMILIES = {
     "clip": Family("CLIP", pools_end=True),
     "metaclip_2": Family("MetaCLIP 2", pools_end=True),
-    # Zhai et al. (ICCV 2023) and Tschannen et al. (2025) train without a mask on 64 tokens.
-    "siglip": Family("SigLIP and SigLIP 2", pads_fully=True, has_mask=False),
+    # Zhai et al. (ICCV 2023) and Tschannen et al. (2025) train without a mask on 64 tokens, and in
+    # lower case; but the published checkpoints of SigLIP 2 name a tokenizer that keeps capitals.
+    "siglip": Family("SigLIP and SigLIP 2", pads_fully=True, has_mask=False, lowers=True),
     "chinese_clip": Family("Chinese-CLIP"),
     "altclip": Family("AltCLIP", counts_from_padding=True),
 }

@@ -7,10 +7,11 @@ from typing import Literal
 
 from polyglance.data.text import normalise_text
 
-Cleaning = Literal["nothing", "strip", "strip and lower"]
+Cleaning = Literal["nothing", "lower", "strip", "strip and lower"]
 
 _CLEANING: dict[Cleaning, Callable[[str], str]] = {
     "nothing": str,
+    "lower": str.lower,
     "strip": str.strip,
     "strip and lower": lambda text: text.strip().lower(),
 }
@@ -21,7 +22,8 @@ def clean(text: str, cleaning: Cleaning) -> str:
 
     Args:
         text: of a caption or a query.
-        cleaning: ``nothing``, or what sentence-transformers does before the tokenizer.
+        cleaning: ``nothing``; ``lower`` case, as SigLIP 2 was trained; the others are what
+            sentence-transformers does before the tokenizer.
     """
     valid = text.encode("utf-8", "replace").decode("utf-8")
     return _CLEANING[cleaning](normalise_text(valid))

@@ -185,6 +185,7 @@ def _assembled(
             max_length=config.max_length,
             pads_fully=family.pads_fully,
             has_mask=family.has_mask,
+            cleaning="lower" if family.lowers else "nothing",
         ),
         processor=built_processor(config.preprocessing),
         config=config,
