@@ -270,7 +270,9 @@ class Tokenizer:
         from transformers import AutoTokenizer
 
         try:
-            loaded = AutoTokenizer.from_pretrained(str(name), local_files_only=local_files_only)
+            loaded = AutoTokenizer.from_pretrained(
+                str(name), local_files_only=local_files_only, trust_remote_code=False
+            )
         except (OSError, ValueError) as error:
             raise cannot_load("tokenizer", name, error, local_files_only=local_files_only) from None
         backend = getattr(loaded, "backend_tokenizer", None)

@@ -113,6 +113,7 @@ def load_transformer(name: str | Path, *, local_files_only: bool = True) -> PreT
         model, report = AutoModel.from_pretrained(
             str(name),
             local_files_only=local_files_only,
+            trust_remote_code=False,
             use_safetensors=True,
             dtype="float32",
             output_loading_info=True,

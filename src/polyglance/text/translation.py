@@ -229,10 +229,13 @@ def _load(
     from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
     try:
-        tokenizer = AutoTokenizer.from_pretrained(str(name), local_files_only=local_files_only)
+        tokenizer = AutoTokenizer.from_pretrained(
+            str(name), local_files_only=local_files_only, trust_remote_code=False
+        )
         model, report = AutoModelForSeq2SeqLM.from_pretrained(
             str(name),
             local_files_only=local_files_only,
+            trust_remote_code=False,
             use_safetensors=True,
             dtype="float32",
             output_loading_info=True,

@@ -95,7 +95,11 @@ class TransformersBackbone(Backbone):
             )
         try:
             model, report = AutoModel.from_pretrained(
-                str(name), local_files_only=offline, use_safetensors=True, output_loading_info=True
+                str(name),
+                local_files_only=offline,
+                trust_remote_code=False,
+                use_safetensors=True,
+                output_loading_info=True,
             )
         except (OSError, ValueError) as error:
             remedy = f"; `hf download {name}` fetches it from the hub" if offline else ""
