@@ -122,6 +122,14 @@ def test_links_and_folders_in_archives_are_no_members(tmp_path: Path) -> None:
     assert list(members(Path(name))) == ["packed/file"]
 
 
+def test_names_are_taken_from_within_the_archive(tmp_path: Path) -> None:
+    files = {"./a.txt": "in it", "/b.txt": "out", "../c.txt": "out", "d/../../e.txt": "out"}
+    archive = shard(tmp_path / "0.tar", files)
+    assert list(members(archive)) == ["a.txt"]
+    with open_file(archive / "a.txt") as found:
+        assert found.read() == b"in it"
+
+
 def test_pictures_are_decoded_from_archives(tmp_path: Path) -> None:
     path = shard(tmp_path / "0.tar", {"1.jpg": picture("red"), "1.txt": "no picture"})
     assert open_picture(path / "1.jpg").size == (64, 64)

@@ -16,7 +16,7 @@ import tarfile
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import lru_cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import IO, NamedTuple
 
 ARCHIVE_SUFFIX = ".tar"
@@ -90,7 +90,8 @@ def open_status(file: IO[bytes]) -> FileStatus:
 def members(archive: Path) -> Mapping[str, Member]:
     """The files in an archive, by name, in their order.
 
-    What an archive that was cut short no longer holds whole is not among them.
+    What an archive that was cut short no longer holds whole is not among them, nor what has a name
+    that leads out of it.
 
     Raises:
         OSError: it cannot be read, or is no plain tar archive.
@@ -105,8 +106,10 @@ def _members(archive: Path, size: int, _mtime_ns: int) -> dict[str, Member]:
     found = {}
     with _plain(archive) as opened, suppress(tarfile.TarError):  # it ends before its end
         for each in opened:
-            if each.isreg() and each.offset_data + each.size <= size:
-                found[each.name] = Member(each.offset_data, each.size)
+            name = PurePosixPath(each.name)  # ``./a.jpg`` is a.jpg
+            leads_out = name.is_absolute() or ".." in name.parts
+            if each.isreg() and not leads_out and each.offset_data + each.size <= size:
+                found[name.as_posix()] = Member(each.offset_data, each.size)
     return found
 
 
