@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import ExifTags, Image
 
 from polyglance import Retriever
 from polyglance.data.record import Record
@@ -66,6 +66,20 @@ def photos(tmp_path: Path) -> list[Path]:
         paths[-1].parent.mkdir(exist_ok=True)
         Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(paths[-1])
     return paths
+
+
+def test_a_picture_is_the_same_by_path_and_in_memory(model: Retriever, tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (30, 40, 4), np.uint8)
+    turned = Image.Exif()
+    turned[ExifTags.Base.Orientation] = 6
+    Image.fromarray(noise).save(tmp_path / "transparent.png")
+    Image.fromarray(noise[..., :3]).save(tmp_path / "turned.png", exif=turned)
+    Image.fromarray(noise[..., 0].astype(np.uint16) * 257).save(tmp_path / "deep.png")
+    paths = sorted(tmp_path.glob("*.png"))
+    in_memory = model.image_features([Image.open(path) for path in paths])
+    by_path = model.image_features(paths)
+    torch.testing.assert_close(in_memory.embedding, by_path.embedding)
+    assert np.ptp(by_path.embedding.float().numpy(), axis=0).max() > 0.01
 
 
 def test_scores_are_the_systems_own(model: Retriever, photos: list[Path]) -> None:

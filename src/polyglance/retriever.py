@@ -225,14 +225,14 @@ class Retriever:
             PictureError: the picture cannot be read; the message names it.
             ModelError: the model sees pictures only as a whole.
         """
-        from polyglance.data.decode import open_picture
+        from polyglance.data.decode import as_rgb, open_picture
         from polyglance.vision.heat_map import HeatMap
 
         fine = self.map_preprocessing
         if isinstance(image, str | Path):
             picture = open_picture(Path(image), target_size=fine.decode_size)
         else:
-            picture = image.convert("RGB")
+            picture = as_rgb(image)
         width, height = picture.size
         left, top, right, bottom = fine.visible(width, height)
         texts = self.text_features([text], language=language)
@@ -324,15 +324,20 @@ class Retriever:
     def _pixels(self, image: Picture) -> NDArray[np.uint8]:
         """One picture or video → what the model is given of it."""
         from polyglance.data.ahead import decode, decode_video
+        from polyglance.data.decode import as_rgb
         from polyglance.data.video import is_video
 
         if not isinstance(image, str | Path):
-            return self.preprocessing.clip([image.convert("RGB")])
+            return self.preprocessing.clip([as_rgb(image)])
         read = decode_video if is_video(image) else decode
         return read(Path(image), self.preprocessing)
 
     def save(self, path: str | Path) -> None:
-        """Write the model as a checkpoint folder."""
+        """Write the model as a checkpoint folder.
+
+        Raises:
+            ModelError: its own backbone was rounded when it was loaded.
+        """
         from polyglance.systems.checkpoint import save_system
 
         self.fingerprint = save_system(self.system, Path(path), languages=self.languages)

@@ -88,7 +88,7 @@ def open_picture(
         if pixels > max_pixels:
             raise PictureError(f"{width} × {height} pixels, more than the limit of {max_pixels:,}")
         image.load()
-        picture = _to_rgb(_upright(image))
+        picture = as_rgb(image)
         if picture is image:
             picture = image.copy()  # a plain image, rid of the file behind it
         picture.info = {}
@@ -217,6 +217,11 @@ def _decoders(head: bytes) -> tuple[str, ...]:
         raise PictureError("HEIC; install the extra 'polyglance[heif]' to read it") from None
     pillow_heif.register_heif_opener()
     return ("HEIF",)
+
+
+def as_rgb(image: Image) -> Image:
+    """The way up that EXIF says, on white where it is transparent, in eight bits a colour."""
+    return _to_rgb(_upright(image))
 
 
 def _upright(image: Image) -> Image:
