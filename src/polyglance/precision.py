@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
 
 @cache
-def has_fast_bfloat16() -> bool:
-    """Whether bfloat16 matrix products beat float32 here: AMX or AVX-512 BF16, or a GPU."""
+def has_fast_bfloat16(device: str = "cpu") -> bool:
+    """Whether bfloat16 matrix products beat float32 there: AMX or AVX-512 BF16, or a GPU's."""
     import torch
 
-    if torch.cuda.is_available():
+    if device == "cuda":
         return bool(torch.cuda.is_bf16_supported())
     try:
         flags = Path("/proc/cpuinfo").read_text(encoding="utf-8")
@@ -29,7 +29,7 @@ def inference_precision(device: str = "cpu") -> AbstractContextManager[object]:
     """Autocast to bfloat16 where that is faster, else nothing."""
     import torch
 
-    if has_fast_bfloat16():
+    if has_fast_bfloat16(device):
         return torch.autocast(device, dtype=torch.bfloat16)
     return nullcontext()
 

@@ -208,7 +208,7 @@ class Numbered(ColourRetriever):
 
 
 def test_scan_reranks_as_it_ranks(photos, monkeypatch):
-    monkeypatch.setattr(precision, "has_fast_bfloat16", lambda: False)  # as evaluation ranks
+    monkeypatch.setattr(precision, "has_fast_bfloat16", lambda _: False)  # as evaluation ranks
     scan = tiny_scan(list(CAPTIONS.values()))
     stages = two_stages(Numbered(), Reranker(scan), photos, top=12, batch_size=4, draws=0)
     assert stages.report().languages == evaluate_retriever(scan, photos, draws=0).languages

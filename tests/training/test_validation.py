@@ -62,7 +62,7 @@ def test_the_report_is_that_of_the_systems_own_scores(
         texts = [text for record in records for text in record.captions["en"]]
         encoded = [system.encode_texts(system.prepare_texts([text], ["en"])) for text in texts]
         wanted = recall_at_1(system.score(images, joined(encoded)), captions_each=2)
-    monkeypatch.setattr("polyglance.precision.has_fast_bfloat16", lambda: False)
+    monkeypatch.setattr("polyglance.precision.has_fast_bfloat16", lambda _: False)
     report = Validator(records, languages=["en", "xx"]).measure(system, source)
     scores = report.languages["en"].scores
     assert list(report.languages) == ["en"]
