@@ -14,11 +14,12 @@ from PIL import Image
 from tests.systems import tiny_hub
 from torch import nn
 
+import onnx
 from polyglance import Retriever
 from polyglance.errors import ConfigError, ModelError
 from polyglance.onnx.encoder import OnnxEncoder, open_graph
 from polyglance.onnx.export import export
-from polyglance.onnx.quantise import quantise_images
+from polyglance.onnx.quantise import quantise_images, quantise_texts
 
 TEXTS = ["a dog", "ein Hund im Schnee", "狗 狗", "", "dog " * 40, "</s> dog [CLS]", "  Dog. "]
 # SigLIP's tokenizer strips punctuation in Python.
@@ -104,6 +105,35 @@ def test_eight_bits_are_another_model(clip: tuple[Path, Path], tmp_path: Path) -
     small = OnnxEncoder(tmp_path / "small")
     assert small.fingerprint != OnnxEncoder(graphs).fingerprint
     assert np.allclose(np.linalg.norm(small.encode_texts(TEXTS), axis=1), 1, atol=1e-3)
+    pixels = np.random.default_rng(0).integers(0, 256, (5, 3, 16, 16), np.uint8)
+    pixels[1:] //= 8  # the first one's numbers are larger by far
+    together = small.encode_pixels(pixels)
+    alone = np.concatenate([small.encode_pixels(each[None]) for each in pixels])
+    np.testing.assert_array_equal(together, alone)
+
+
+def test_weights_beside_a_large_graph_go_into_the_small_one(tmp_path: Path) -> None:
+    weights = np.random.default_rng(0).normal(size=(64, 32)).astype(np.float32)
+    given, wanted = "given", "wanted"
+    node = onnx.helper.make_node("MatMul", [given, "weights"], [wanted])
+    graph = onnx.helper.make_graph(
+        [node],
+        "large",
+        [onnx.helper.make_tensor_value_info(given, onnx.TensorProto.FLOAT, ["n", 64])],
+        [onnx.helper.make_tensor_value_info(wanted, onnx.TensorProto.FLOAT, ["n", 32])],
+        [onnx.numpy_helper.from_array(weights, "weights")],
+    )
+    path = tmp_path / "text.onnx"
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 20)])
+    model.ir_version = 10
+    beside = f"{path.name}.data"
+    onnx.save(model, path, save_as_external_data=True, location=beside, size_threshold=0)
+    assert (tmp_path / beside).stat().st_size == weights.nbytes
+    quantise_texts(path)
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]
+    rows = np.random.default_rng(1).normal(size=(1, 64)).astype(np.float32)
+    [found] = open_graph(path, threads=1).run(None, {given: rows})
+    np.testing.assert_allclose(found, rows @ weights, atol=0.5)
 
 
 def test_other_folders_are_left_alone(clip: tuple[Path, Path], tmp_path: Path) -> None:

@@ -105,6 +105,8 @@ class Description(_Part):
         precision: of the graphs' weights.
         dimension: of embeddings.
         languages: BCP-47 tags of those that the model was trained on.
+        apart: whether pictures are encoded one by one, since a graph whose numbers are rounded by
+            the largest of a batch gives each another embedding beside others.
         pictures: how they become the inputs of ``image.onnx``.
         texts: how they become the inputs of ``text.onnx``.
     """
@@ -115,6 +117,7 @@ class Description(_Part):
     precision: Literal["float32", "int8"]
     dimension: PositiveInt
     languages: tuple[str, ...]
+    apart: bool = False
     pictures: Pictures
     texts: Annotated[Sentences | Tokens, Field(discriminator="kind")]
 

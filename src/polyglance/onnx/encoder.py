@@ -64,7 +64,11 @@ class OnnxEncoder:
     def encode_pixels(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """(n, 3, size, size) uint8 → (n, dimension), unit rows."""
         graph = self._graph(IMAGES, threads=1)  # many threads come at once, with a batch each
-        embeddings: NDArray[np.float32] = graph.run(None, {"pixels": pixels})[0]
+        at_once = 1 if self._described.apart else max(len(pixels), 1)
+        embeddings = np.empty((len(pixels), self.dimension), dtype=np.float32)
+        for at in range(0, len(pixels), at_once):
+            some = slice(at, at + at_once)
+            embeddings[some] = graph.run(None, {"pixels": pixels[some]})[0]
         return embeddings
 
     def encode_texts(

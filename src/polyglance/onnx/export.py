@@ -83,13 +83,14 @@ def export(
     retriever.require_embeddings()
     texts = _texts(retriever)
     with installing(folder.absolute(), {"made_from": retriever.name}) as building:
-        fingerprint = _write_graphs(retriever, building, pictures if int8 else None)
+        fingerprint, apart = _write_graphs(retriever, building, pictures if int8 else None)
         described = Description(
             model=retriever.name,
             fingerprint=fingerprint,
             precision="int8" if int8 else "float32",
             dimension=retriever.dimension,
             languages=retriever.languages,
+            apart=apart,
             pictures=Pictures.of(retriever.preprocessing),
             texts=texts,
         )
@@ -103,8 +104,14 @@ def export(
     return parity
 
 
-def _write_graphs(retriever: Retriever, folder: Path, pictures: Sequence[Path] | None) -> str:
-    """Both graphs and what they need; with pictures in eight bits. Returns a fingerprint."""
+def _write_graphs(
+    retriever: Retriever, folder: Path, pictures: Sequence[Path] | None
+) -> tuple[str, bool]:
+    """Both graphs and what they need; with pictures in eight bits.
+
+    Returns:
+        A fingerprint, and whether pictures are to be encoded one by one.
+    """
     from polyglance.onnx.graphs import write_image_graph, write_text_graph
     from polyglance.onnx.quantise import quantise_images, quantise_texts
     from polyglance.systems.fingerprint import combined_fingerprint
@@ -115,10 +122,12 @@ def _write_graphs(retriever: Retriever, folder: Path, pictures: Sequence[Path] |
     if isinstance(retriever.system, HubDualEncoder):
         retriever.system.tokenizer.save_fast(folder / TOKENIZER)
     if pictures is None:
-        return retriever.fingerprint
-    quantise_images(folder / IMAGES, _pixels(retriever, pictures) if pictures else None)
+        return retriever.fingerprint, False
+    pixels = _pixels(retriever, pictures) if pictures else None
+    apart = not quantise_images(folder / IMAGES, pixels)
     quantise_texts(folder / TEXTS)
-    return combined_fingerprint(*((folder / name).read_bytes() for name in (IMAGES, TEXTS)))
+    graphs = ((folder / name).read_bytes() for name in (IMAGES, TEXTS))
+    return combined_fingerprint(*graphs), apart
 
 
 def _texts(retriever: Retriever) -> Sentences | Tokens:

@@ -22,7 +22,7 @@ CONVOLUTIONAL = 2
 """A graph with so many convolutions is a convolutional network: a transformer has one."""
 
 
-def quantise_images(path: Path, pixels: NDArray[np.uint8] | None) -> None:
+def quantise_images(path: Path, pixels: NDArray[np.uint8] | None) -> bool:
     """Quantise an image graph in place.
 
     Convolutions get scales of their inputs beforehand, from the ranges that pictures cause:
@@ -33,6 +33,9 @@ def quantise_images(path: Path, pixels: NDArray[np.uint8] | None) -> None:
         path: of a graph with the input ``pixels``.
         pixels: (pictures, 3, size, size) of pictures like those to come.
 
+    Returns:
+        Whether all scales are settled beforehand. Those measured at a run are of its whole batch.
+
     Raises:
         ConfigError: the network is convolutional, and there are fewer than sixteen pictures.
     """
@@ -40,13 +43,15 @@ def quantise_images(path: Path, pixels: NDArray[np.uint8] | None) -> None:
 
     nodes = onnx.load(path).graph.node
     if sum(node.op_type == "Conv" for node in nodes) < CONVOLUTIONAL:
-        return _dynamic(path)
+        _dynamic(path)
+        return False
     if pixels is None or len(pixels) < FEWEST_PICTURES:
         raise ConfigError(
             f"this model's convolutions need at least {FEWEST_PICTURES} pictures to be quantised; "
             "name a folder of pictures like those that will be searched with --pictures"
         )
-    return _static(path, pixels)
+    _static(path, pixels)
+    return True
 
 
 def quantise_texts(path: Path) -> None:
@@ -99,12 +104,15 @@ def _replacing(path: Path) -> Iterator[Path]:
     """A file beside ``path`` that takes its place.
 
     The quantiser infers shapes anew, contradicts some of the exporter's, and gets none of them.
+    Weights of a large graph lie in a file beside it; a quarter of them has room in the graph.
     """
     import onnx
 
-    graph = onnx.load(path)
+    graph, beside = onnx.load(path), path.with_name(f"{path.name}.data")
     del graph.graph.value_info[:]
-    onnx.save(graph, path)
+    is_large = beside.exists()
+    beside.unlink(missing_ok=True)  # what is saved would be put behind what is there
+    onnx.save(graph, path, save_as_external_data=is_large, location=beside.name)
     made = path.with_suffix(".int8.onnx")
     logger, level = logging.getLogger(), logging.getLogger().level
     logger.setLevel(logging.ERROR)
@@ -113,3 +121,4 @@ def _replacing(path: Path) -> Iterator[Path]:
     finally:
         logger.setLevel(level)
     os.replace(made, path)  # noqa: PTH105
+    beside.unlink(missing_ok=True)
