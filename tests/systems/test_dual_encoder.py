@@ -34,6 +34,7 @@ from polyglance.systems.config import (
     TransformerTextConfig,
 )
 from polyglance.systems.fingerprint import Tower, state_fingerprint
+from polyglance.vision.inference import freeze
 
 TEXTS = ["a dog", "ein Hund", "a red car", "kočka spí", "两只狗", "a boat", "une tasse", "bir ev"]
 LANGUAGES = ["en", "de", "en", "cs", "zh", "en", "fr", "tr"]
@@ -211,6 +212,15 @@ def test_a_damaged_checkpoint_is_refused_with_a_reason(
     damage(tmp_path / "model")  # type: ignore[operator]
     with pytest.raises(ModelError, match=message):
         load_checkpoint(tmp_path / "model")
+
+
+def test_a_backbone_rounded_for_speed_is_not_saved_as_the_models_own(tmp_path: Path) -> None:
+    system = build_system(tiny(), training_texts={"en": TEXTS})
+    save_system(system, tmp_path / "model")
+    freeze(system.image.backbone, dtype=torch.bfloat16)
+    with pytest.raises(ModelError, match="rounded=False"):
+        save_system(system, tmp_path / "model")
+    assert load_checkpoint(tmp_path / "model").system is not None  # what was there is there
 
 
 def test_another_format_is_refused(tmp_path: Path) -> None:

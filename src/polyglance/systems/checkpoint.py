@@ -61,7 +61,11 @@ def save_system(
 
     The folder appears complete or not at all: it is written beside its place and renamed. Of a
     system with parts that only train, it holds what is left without them (:meth:`System.for_use`).
+
+    Raises:
+        ModelError: weights that the checkpoint has to hold were rounded.
     """
+    import torch
     from safetensors.torch import save_file
 
     system = system.for_use()
@@ -75,7 +79,13 @@ def save_system(
             for prefix, tower in system.towers.items()
             if _unchanged(system, prefix, tower)
         }
-        save_file(_own_state(system, kept), building / WEIGHTS)
+        own = _own_state(system, kept)
+        if any(tensor.dtype == torch.bfloat16 for tensor in own.values()):
+            raise ModelError(
+                "this model's backbone was rounded for speed when it was loaded, and would stay so; "
+                "load it with Retriever.load(…, rounded=False) to save it"
+            )
+        save_file(own, building / WEIGHTS)
         described = {
             "format": FORMAT,
             "model": system.config.model_dump(mode="json"),
