@@ -82,7 +82,7 @@ def save_system(
         own = _own_state(system, kept)
         if any(tensor.dtype == torch.bfloat16 for tensor in own.values()):
             raise ModelError(
-                "this model's backbone was rounded for speed when it was loaded, and would stay so; "
+                "this model's backbone was rounded for speed when it was loaded and would stay so; "
                 "load it with Retriever.load(…, rounded=False) to save it"
             )
         save_file(own, building / WEIGHTS)
