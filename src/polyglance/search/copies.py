@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -26,9 +26,6 @@ UNKNOWN = 8 * BYTES + 1  # bits that differ where one of two pictures cannot be 
 
 
 DECODED = 64  # pixels: what is hashed is smaller still
-
-# Of an entry, those that are its copies: their cosine, and in how many bits they differ.
-Links = dict[int, dict[int, tuple[float, int]]]
 
 
 class Entry(NamedTuple):
@@ -104,19 +101,23 @@ def find_duplicates(
     """
     entries, embeddings = _load(collection)
     same = _by_content(entries)
+    best_first = sorted(same, key=lambda i: _rank(entries[i]))
     looks = _Looks(collection, entries)
-    links: Links = defaultdict(dict)
+    stars = _Stars(len(entries))
     others = 0
     if near:
-        pictures = np.array([i for i in same if not entries[i].file.is_video], dtype=np.intp)
+        pictures = np.array([i for i in best_first if not entries[i].file.is_video], dtype=np.intp)
+        taken = _numbered([entry.taken for entry in entries])
         with track("blocks", blocks(len(pictures)), show=show_progress) as advance:
             for one, other, cosines in pairs_alike(embeddings[pictures], threshold=cosine):
-                alike = Pairs(pictures[one], pictures[other], cosines)
-                others += _link(alike, looks, links, bits)
+                near_ones = Pairs(pictures[one], pictures[other], cosines)
+                apart = looks.bits(near_ones)
+                are_copies = (apart <= bits) & ~_differ(taken, near_ones)
+                others += int((~are_copies & (apart < UNKNOWN)).sum())
+                stars.take(_those(near_ones, are_copies), apart[are_copies])
                 advance(1)
-    groups = [_group(star, same, links, entries) for star in _stars(same, links, entries)]
     return Duplicates(
-        groups=[group for group in groups if len(group) > 1],
+        groups=[group for group in _groups(best_first, same, stars, entries) if len(group) > 1],
         others=others,
         unreadable=sorted(looks.unreadable),
     )
@@ -176,55 +177,83 @@ class _Looks:
         self._hashes[i], self._there[i] = perceptual_hash(picture), True
 
 
-def _link(pairs: Pairs, looks: _Looks, links: Links, most: int) -> int:
-    """Note which pairs are copies; returns how many are known not to be."""
-    bits = looks.bits(pairs)  # (pairs,)
-    others = int(((bits > most) & (bits < UNKNOWN)).sum())
-    for pair in np.flatnonzero(bits <= most):
-        one, other = int(pairs.one[pair]), int(pairs.other[pair])
-        dates = {looks.entries[i].taken for i in (one, other)} - {None}
-        if len(dates) == 2:
-            others += 1
-        else:
-            told = float(pairs.cosines[pair]), int(bits[pair])
-            links[one][other] = links[other][one] = told
-    return others
+class _Stars:
+    """Each entry with the best picture that it is a copy of: the first of its group.
+
+    Attributes:
+        first: (entries,) an entry is its own, until a better one takes it.
+        cosines: (entries,) with the first.
+        bits: (entries,) in which they differ.
+    """
+
+    def __init__(self, entries: int) -> None:
+        self.first = np.arange(entries)
+        self.cosines = np.ones(entries, dtype=np.float32)
+        self.bits = np.zeros(entries, dtype=np.int64)
+
+    def take(self, copies: Pairs, bits: NDArray[np.int64]) -> None:
+        """Give each first those of its copies that are in no earlier group.
+
+        Where pictures are compared best first, all that could take one have come before it comes
+        as ``one``. So no pair need be kept: of pictures that are all alike there are too many.
+
+        Args:
+            copies: of a block, in its order: ``other`` is never better than ``one``.
+            bits: (pairs,) in which they differ.
+        """
+        bounds = np.flatnonzero(np.diff(copies.one, prepend=-1, append=-1))
+        for start, end in pairwise(bounds):
+            first = copies.one[start]
+            if self.first[first] != first:
+                continue
+            others = copies.other[start:end]
+            free = self.first[others] == others
+            taken = others[free]
+            self.first[taken] = first
+            self.cosines[taken] = copies.cosines[start:end][free]
+            self.bits[taken] = bits[start:end][free]
 
 
-def _stars(
-    same: dict[int, list[int]], links: Links, entries: Sequence[Entry]
-) -> Iterator[list[int]]:
-    """Each picture with those of its copies that are in no earlier group, the largest first."""
-
-    def size(i: int) -> tuple[int, int, str]:
-        entry = entries[i]
-        return -entry.width * entry.height, -entry.file.size, entry.file.path
-
-    taken: set[int] = set()
-    for i in sorted(same, key=size):
-        if i not in taken:
-            star = [i, *sorted((j for j in links.get(i, ()) if j not in taken), key=size)]
-            taken.update(star)
-            yield star
+def _rank(entry: Entry) -> tuple[int, int, str]:
+    """The best first: with most pixels, then with most bytes."""
+    return -entry.width * entry.height, -entry.file.size, entry.file.path
 
 
-def _group(
-    star: Sequence[int], same: dict[int, list[int]], links: Links, entries: Sequence[Entry]
-) -> list[Copy]:
-    first = star[0]
-    copies = []
-    for i in star:
-        cosine, bits = (1.0, 0) if i == first else links[first][i]
+def _numbered(values: Sequence[datetime | None]) -> NDArray[np.intp]:
+    """A number for each, equal ones the same; -1 for none."""
+    numbers: dict[datetime | None, int] = {None: -1}
+    return np.array([numbers.setdefault(value, len(numbers)) for value in values], dtype=np.intp)
+
+
+def _differ(taken: NDArray[np.intp], pairs: Pairs) -> NDArray[np.bool_]:
+    """(pairs,) whether both say when they were taken, and not the same."""
+    one, other = taken[pairs.one], taken[pairs.other]
+    differ: NDArray[np.bool_] = (one != other) & (one >= 0) & (other >= 0)
+    return differ
+
+
+def _those(pairs: Pairs, wanted: NDArray[np.bool_]) -> Pairs:
+    return Pairs(pairs.one[wanted], pairs.other[wanted], pairs.cosines[wanted])
+
+
+def _groups(
+    best_first: Sequence[int], same: dict[int, list[int]], stars: _Stars, entries: Sequence[Entry]
+) -> list[list[Copy]]:
+    """Each first with its copies, and with all that have the bytes of any of them."""
+    groups: dict[int, list[Copy]] = {}
+    for i in best_first:
+        first = int(stars.first[i])
+        group = groups.setdefault(first, [])
         for j in same[i]:
             file, width, height, _ = entries[j]
-            copies.append(
+            group.append(
                 Copy(
                     file=file,
                     width=width,
                     height=height,
                     exact=i == first,
-                    cosine=cosine,
-                    bits=bits,
+                    cosine=float(stars.cosines[i]),
+                    bits=int(stars.bits[i]),
                 )
             )
-    return copies
+    return list(groups.values())
