@@ -12,9 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from polyglance.cli.index import _print_update
 from polyglance.data.locking import only_writer
 from polyglance.errors import CollectionError
 from polyglance.search import watching
+from polyglance.search.indexer import Summary
 from support.collections import photos_of_three_folders, run, use_colours
 from support.colours import picture
 
@@ -26,6 +28,7 @@ sys.path.insert(0, sys.argv[1])
 from polyglance import retriever
 from polyglance.cli.main import main
 from polyglance.search import watching
+from polyglance.search.indexer import Summary
 from support.colours import ColourEncoder
 watching.QUIET = 0.3
 retriever.Retriever.load = staticmethod(lambda name: ColourEncoder())
@@ -92,6 +95,28 @@ def test_what_fails_once_is_told_and_tried_again(
     assert printed.count("being written by process") == 1
     assert printed.count("1 indexed, 0 moved") == 1
     assert len(printed.splitlines()) == 5
+
+
+def test_what_was_skipped_before_is_looked_up_and_not_searched(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    compared = 0
+
+    class Line(tuple[str, str]):
+        __hash__ = tuple.__hash__
+
+        def __eq__(self, other: object) -> bool:
+            nonlocal compared
+            compared += 1
+            return tuple(self) == other
+
+    def summary(count: int) -> Summary:
+        return Summary(skipped=[Line((f"{i}.png", "empty (0 bytes)")) for i in range(count)])
+
+    _print_update(summary(301), summary(300))
+    assert "skipped 300.png: empty (0 bytes)\n" in (printed := capsys.readouterr().out)
+    assert "0 removed, 1 skipped" in printed
+    assert compared < 2 * 301
 
 
 def test_unreadable_files_are_retried_once(

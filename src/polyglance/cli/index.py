@@ -170,7 +170,8 @@ def _keep_up(
 
 def _print_update(summary: Summary, before: Summary) -> None:
     """What is new, in lines that begin with the time; nothing where nothing is."""
-    skipped = [line for line in summary.skipped if line not in before.skipped]
+    told = set(before.skipped)
+    skipped = [line for line in summary.skipped if line not in told]
     if not (summary.indexed or summary.moved or summary.removed or skipped):
         return
     at = f"{datetime.now():%Y-%m-%d %H:%M:%S}"
