@@ -298,6 +298,23 @@ def test_folder_out_of_reach_keeps_its_pictures(
     assert set(rows(photos)) == {"b.jpg", "trip/c.webp"}
 
 
+@pytest.mark.parametrize("name", ["disk", "scans.tif"])
+def test_what_lies_below_a_link_is_kept_while_the_link_leads_nowhere(
+    photos: Path, tmp_path: Path, name: str
+) -> None:
+    disk = tmp_path / "disk"
+    picture(disk / "far" / "d.png", "white")
+    (photos / name).symlink_to(disk)
+    assert counts(run(photos)) == (4, 0, 0, 0, 0)
+    disk.rename(tmp_path / "unplugged")
+    assert counts(run(photos)) == (0, 3, 0, 0, 1)
+    assert f"{name}/far/d.png" in rows(photos)
+    (tmp_path / "unplugged").rename(disk)
+    assert counts(run(photos)) == (0, 4, 0, 0, 0)
+    (photos / name).unlink()
+    assert counts(run(photos)) == (0, 3, 0, 1, 0)
+
+
 def test_empty_folder_does_not_empty_the_collection(photos: Path) -> None:
     run(photos)
     shutil.rmtree(photos)

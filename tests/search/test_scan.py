@@ -56,7 +56,19 @@ def test_link_to_nothing_is_a_problem_and_gone(tmp_path: Path) -> None:
     (tmp_path / "a.png").symlink_to(tmp_path / "nowhere")
     result = scan(tmp_path)
     assert result.problems == [("a.png", "a link to nothing")]
-    assert result.unreachable == []
+    assert result.unreachable == ["a.png/"]  # no more than what lay below, if it was a folder
+
+
+def test_links_that_cannot_be_followed_are_folders_out_of_reach(tmp_path: Path) -> None:
+    (tmp_path / "trip").mkdir()
+    (tmp_path / "trip" / "disk").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "circle").symlink_to(tmp_path / "circle")
+    result = scan(tmp_path)
+    assert result.problems == [
+        ("circle/", "cannot be followed: Too many levels of symbolic links"),
+        ("trip/disk/", "cannot be followed: No such file or directory"),
+    ]
+    assert result.unreachable == ["circle/", "trip/disk/"]
 
 
 def test_pipes_are_not_opened(tmp_path: Path) -> None:

@@ -41,7 +41,8 @@ class Scan:
         pictures: and videos, in a fixed order: by folder, then by name.
         problems: (path, reason) of what could not even be looked at.
         unreachable: those of the problems that say nothing about whether a picture is still there;
-            what a collection knows of them is kept. Paths that end in a slash are folders.
+            what a collection knows of them is kept. Paths that end in a slash are folders, or links
+            that may have led to some.
     """
 
     root: Path
@@ -138,7 +139,8 @@ class _Walk:
             if entry.name.startswith("."):
                 continue
             child = f"{name}/{entry.name}" if name else entry.name
-            if _is_folder(entry):
+            lost = _why_lost(entry)
+            if lost is None and entry.is_dir():
                 queue = self.linked if entry.is_symlink() else folders
                 queue.append((Path(entry.path), child))
                 continue
@@ -146,6 +148,10 @@ class _Walk:
             if suffix in IMAGE_SUFFIXES or suffix in VIDEO_SUFFIXES:
                 is_video = suffix in VIDEO_SUFFIXES
                 _note_file(self.result, Path(entry.path), child, is_video=is_video)
+            elif lost is not None:
+                self.result.problems.append((f"{child}/", lost))
+            if lost is not None:  # a folder, for all that is known, whatever its name
+                self.result.unreachable.append(f"{child}/")
         return folders
 
     def _first_visit(self, status: os.stat_result) -> bool:
@@ -155,11 +161,16 @@ class _Walk:
         return new
 
 
-def _is_folder(entry: os.DirEntry[str]) -> bool:
+def _why_lost(entry: os.DirEntry[str]) -> str | None:
+    """Why nothing is known of what a link leads to; ``None`` where it is known."""
     try:
-        return entry.is_dir()
-    except OSError:  # a link that leads in circles
-        return False
+        if entry.is_symlink():
+            entry.stat()
+        else:  # asks the file system where the listing did not say
+            entry.is_dir()
+    except OSError as error:
+        return f"cannot be followed: {error.strerror}"
+    return None
 
 
 def _note_file(
