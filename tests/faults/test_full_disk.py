@@ -8,11 +8,14 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from faults.kill_indexing import COLOURS, command, rows_of
+from faults.kill_indexing import COLOURS, POLYGLANCE, command, rows_of
 from faults.kill_training import command as train_command
 from faults.killing import completed
+from polyglance.search.indexer import index
 from polyglance.search.verification import verify
 from support.colours import ColourEncoder, many_pictures
 from support.squares import write_squares
@@ -90,6 +93,32 @@ def test_a_limit_on_the_size_of_files(photos: Path, tmp_path: Path) -> None:
     completed(command(photos, collection, COLOURS))
     assert len(rows_of(collection)) == 120
     whole(collection)
+
+
+class Wide(ColourEncoder):
+    """The same with embeddings that take more than all else that is known of a picture."""
+
+    dimension = 4095
+
+    def encode_pixels(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        return np.tile(super().encode_pixels(pixels), self.dimension // 7) / np.float32(585**0.5)
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".parquet"])
+def test_exporting_onto_a_full_disk(small_disk: Disk, tmp_path: Path, suffix: str) -> None:
+    disk, enlarge = small_disk
+    many_pictures(tmp_path / "photos", 20)
+    index(tmp_path / "photos", tmp_path / "collection", encoder=Wide())
+    output = disk / f"out{suffix}"
+    words = [*POLYGLANCE, "collection", "export", str(tmp_path / "collection"), "--embeddings"]
+    words += ["--output", str(output)]
+    leave(disk, 50_000 if suffix == ".jsonl" else 0)
+    told = refused(words)
+    assert told.startswith(f"polyglance: {output}: cannot be written: ")
+    assert told.endswith("No space left on device\n")
+    assert [path.name for path in disk.iterdir()] == ["ballast"]
+    enlarge()
+    assert f"{output}: 20 lines" in completed(words)
 
 
 @pytest.mark.timeout(600)

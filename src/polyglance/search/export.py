@@ -154,21 +154,19 @@ def _json_lines(output: Path) -> Iterator[Write]:
 
 @contextmanager
 def _vectors(output: Path, lines: int, dimension: int) -> Iterator[Write]:
-    """A ``.npy`` file of (lines, dimension) float32, filled from its start."""
-    with replaced_when_complete(output) as temporary:
-        matrix = np.lib.format.open_memmap(
-            temporary, mode="w+", dtype=np.float32, shape=(lines, dimension)
-        )
-        at = 0
+    """A ``.npy`` file of (lines, dimension) float32, written from its start.
+
+    Not through a memory map: where the disk is full, that kills the process.
+    """
+    with replaced_when_complete(output) as temporary, temporary.open("wb") as file:
+        shape = {"descr": "<f4", "fortran_order": False, "shape": (lines, dimension)}
+        np.lib.format.write_array_header_1_0(file, shape)
 
         def write(_rows: list[Row], vectors: NDArray[np.float32] | None) -> None:
-            nonlocal at
             if vectors is not None:
-                matrix[at : at + len(vectors)] = vectors
-                at += len(vectors)
+                file.write(vectors.astype("<f4", copy=False).tobytes())
 
         yield write
-        matrix.flush()
 
 
 @contextmanager
