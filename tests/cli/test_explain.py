@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import subprocess
 import sys
@@ -85,6 +86,26 @@ def test_a_folder_is_no_output(photo: Path, tmp_path: Path) -> None:
     (tmp_path / "folder.png").mkdir()
     with pytest.raises(ConfigError, match="name a file"):
         run(str(photo), "blue", "-o", "folder.png")
+
+
+@pytest.mark.parametrize("place", ["photo.png/m.png", "photo.png/below/m.png"])
+def test_a_place_that_cannot_be_written_is_refused_before_the_work(
+    photo: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    monkeypatch.setattr(retriever.Retriever, "load", staticmethod(pytest.fail))
+    with pytest.raises(ConfigError, match="cannot be written: Not a directory"):
+        run(str(photo), "blue", "-o", place)
+
+
+def test_a_disk_that_is_full_in_the_end_is_told(
+    photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_arguments: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Image.Image, "save", full)
+    with pytest.raises(ConfigError, match=r"^m\.png: cannot be written: No space left"):
+        run(str(photo), "blue", "-o", "m.png")
 
 
 def test_models_that_cannot_say_where(photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:

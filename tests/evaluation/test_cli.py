@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import typer
@@ -118,6 +120,33 @@ def test_mistakes_are_told_before_anything_is_measured(run, manifest, tmp_path):
     with pytest.raises(ConfigError, match="name a folder"):
         run("mini", manifest, "--clip-benchmark", manifest)
     run("mini", manifest, "--folds", 0, code=2)
+
+
+OUTPUTS = [
+    ("--json", "out.json"),
+    ("--report", "out.html"),
+    ("--report", "out.md"),
+    ("--clip-benchmark", "out"),
+]
+
+
+@pytest.mark.parametrize(("option", "name"), OUTPUTS)
+def test_a_place_that_cannot_be_written_is_refused_before_the_work(
+    run, manifest, monkeypatch, option, name
+):
+    monkeypatch.setattr(Retriever, "load", pytest.fail)
+    with pytest.raises(ConfigError, match=f"{option} .*{name}: cannot be written: Not a dir"):
+        run("mini", manifest, option, manifest / name)
+
+
+@pytest.mark.parametrize(("option", "name"), OUTPUTS)
+def test_a_disk_that_is_full_in_the_end_is_told(run, manifest, tmp_path, monkeypatch, option, name):
+    def full(*_arguments, **_options):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(ConfigError, match=f"{name}: cannot be written: No space left"):
+        run("mini", manifest, "--draws", 0, option, tmp_path / name)
 
 
 def test_no_readable_picture(run, tmp_path):

@@ -162,15 +162,16 @@ def evaluate(
 
 def _check_outputs(json: Path | None, report: Path | None, clip_benchmark: Path | None) -> None:
     """Refuse what cannot be written before minutes of measuring, not after."""
+    from polyglance.cli.outputs import require_file, require_folder
     from polyglance.errors import ConfigError
 
     if report is not None and report.suffix not in (".html", ".md"):
         raise ConfigError(f"--report {report}: a report's name ends in .html or .md")
     for option, path in (("--json", json), ("--report", report)):
-        if path is not None and path.is_dir():
-            raise ConfigError(f"{option} {path}: a folder; name a file")
-    if clip_benchmark is not None and clip_benchmark.exists() and not clip_benchmark.is_dir():
-        raise ConfigError(f"--clip-benchmark {clip_benchmark}: a file; name a folder")
+        if path is not None:
+            require_file(option, path)
+    if clip_benchmark is not None:
+        require_folder("--clip-benchmark", clip_benchmark)
 
 
 def _check_reranking(rerank: str | None, weight: float, features: Path | None) -> None:
@@ -260,18 +261,23 @@ def _print_stages(report: Report, console: Console) -> None:
 def _write(
     measured: Report, json: Path | None, report: Path | None, clip_benchmark: Path | None
 ) -> None:
+    from polyglance.cli.outputs import writing
+
     written: list[Path] = []
     if json is not None:
-        measured.save(json)
+        with writing(json):
+            measured.save(json)
         written.append(json)
     if report is not None:
         from polyglance.evaluation.page import write_report
 
-        write_report(measured, report)
+        with writing(report):
+            write_report(measured, report)
         written.append(report)
     if clip_benchmark is not None:
         from polyglance.evaluation.clip_benchmark import write_clip_benchmark
 
-        written += write_clip_benchmark(measured, clip_benchmark)
+        with writing(clip_benchmark):
+            written += write_clip_benchmark(measured, clip_benchmark)
     for path in written:
         typer.echo(f"wrote {path}")

@@ -37,6 +37,7 @@ def explain(
 
     asked = Query.of(text, language=language)
 
+    from polyglance.cli.outputs import writing
     from polyglance.data.decode import open_picture
     from polyglance.data.files import replaced_when_complete
     from polyglance.retriever import Retriever
@@ -47,7 +48,7 @@ def explain(
     asked = asked.understood(retriever.languages)
     tag = None if asked.language == NOT_GIVEN else asked.language
     found = retriever.explain(picture, asked.text or "", language=tag)
-    with replaced_when_complete(output) as temporary:
+    with writing(output), replaced_when_complete(output) as temporary:
         found.overlay(picture).save(temporary, FORMATS[output.suffix.lower()])
     peak = found.peak
     typer.echo(f"language: {spoken(asked)}")
@@ -60,11 +61,11 @@ def explain(
 
 def _check_output(image: Path, output: Path) -> None:
     """Refuse what cannot be written, or must not be."""
+    from polyglance.cli.outputs import require_file
     from polyglance.errors import ConfigError
 
     if output.suffix.lower() not in FORMATS:
         raise ConfigError(f"--output {output}: a picture's name ends in {', '.join(FORMATS)}")
-    if output.is_dir():
-        raise ConfigError(f"--output {output}: a folder; name a file")
+    require_file("--output", output)
     if output.exists() and image.exists() and output.samefile(image):
         raise ConfigError(f"--output {output}: this is the picture itself; name another file")
