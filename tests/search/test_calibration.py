@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from polyglance.errors import QueryError
+from polyglance.search import hybrid
+from polyglance.search import searcher as searcher_module
 from polyglance.search.calibration import FILE, LEAST_ROWS
 from polyglance.search.collection import Collection
 from polyglance.search.indexer import index
@@ -15,7 +18,9 @@ from polyglance.search.query import Query
 from polyglance.search.relevance import nothing_matches, reference_texts
 from polyglance.search.searcher import Searcher
 from polyglance.search.terms import Term
+from polyglance.search.writer import open_for_writing
 from support.colours import ColourEncoder, many_pictures, picture
+from support.rows import a_row
 
 NONSENSE = "zqxj"
 
@@ -105,6 +110,31 @@ def test_hits_below_the_least_relevance_are_not_found(folder: Path) -> None:
     assert 0 < len(few) < len(every)
     paged = searcher.search(Query.of("red"), top=5, offset=5, min_relevance=least)
     assert paged == few[5:10]
+
+
+def test_both_rankings_are_judged_before_a_page_is_cut(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (hybrid, searcher_module):
+        monkeypatch.setattr(module, "DEPTH", 20)
+    query = ColourEncoder().encode_texts(["red kite"])[0]
+    vectors = query + np.random.default_rng(0).uniform(0, 0.1, (60, len(query)))
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    order = np.argsort(-(vectors @ query))
+    with open_for_writing(tmp_path / "c", model=ColourEncoder(), root=tmp_path) as writer:
+        writer.upsert(
+            [
+                a_row(f"{place}.png", vectors[i], captions={"en": ["kite"]} if place > 44 else None)
+                for place, i in enumerate(order)
+            ]
+        )
+    searcher = searching(tmp_path / "c")
+    least = searcher.search(Query.of("red kite"), top=3)[-1].relevance
+    assert least is not None
+    ask = partial(searcher.search, Query.of("red kite"), hybrid=True, min_relevance=least)
+    every = ask(top=20)
+    assert sorted(int(hit.path.stem) for hit in every) == [0, 1, 2, *range(45, 60)]
+    assert ask(top=10) + ask(top=10, offset=10) == every
 
 
 def test_relevance_is_of_words_alone(folder: Path) -> None:

@@ -14,7 +14,9 @@ from typer.testing import CliRunner
 
 from polyglance.cli.main import app as command
 from polyglance.errors import PolyglanceError
+from polyglance.search import opening
 from polyglance.serve import access
+from polyglance.serve import app as application
 from polyglance.serve.access import VARIABLE, Token, is_loopback, token_to_show
 from polyglance.serve.app import create_app
 from support.browser import served
@@ -168,6 +170,38 @@ def test_beyond_it_one_is_needed_or_a_word(host: str, tmp_path: Path) -> None:
     assert "everyone who can reach this machine could search" in str(refused.exception)
     allowed = CliRunner().invoke(command, [*words, "--without-token"])
     assert "there is no collection at" in str(allowed.exception)
+
+
+@pytest.mark.parametrize(
+    ("options", "local_only"),
+    [
+        *(([host], True) for host in ("127.0.0.1", "127.0.0.2", "0:0:0:0:0:0:0:1", "localhost")),
+        (["127.0.0.1", "--without-token"], False),
+        (["127.0.0.1", "--token-file", "token"], False),
+        (["0.0.0.0", "--token-file", "token"], False),
+        (["0.0.0.0", "--without-token"], False),
+    ],
+)
+def test_names_are_checked_where_it_is_waived(
+    app: FastAPI,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    options: list[str],
+    local_only: bool,
+) -> None:
+    class BuiltError(Exception):
+        pass
+
+    def build(*_searched: object, **how: object) -> FastAPI:
+        raise BuiltError(how["local_only"])
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "token").write_text(SECRET)
+    monkeypatch.setattr(opening, "open_searcher", lambda *_: app.state.searcher)
+    monkeypatch.setattr(application, "create_app", build)
+    result = CliRunner().invoke(command, ["serve", "--collection", "c", "--host", *options])
+    assert isinstance(result.exception, BuiltError)
+    assert result.exception.args == (local_only,)
 
 
 # in the browser

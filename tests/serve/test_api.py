@@ -12,10 +12,12 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from PIL import Image
 
+from polyglance.errors import ModelError
 from polyglance.search.collection import Collection
 from polyglance.search.indexer import index
 from polyglance.serve.app import create_app
 from polyglance.serve.protection import MAX_BODY_BYTES
+from polyglance.serve.why import WHOLE
 from support.colours import ColourEncoder, picture
 
 
@@ -184,9 +186,27 @@ def test_collection_is_described(client: TestClient, encoder: ColourEncoder) -> 
     assert about["languages"] == list(encoder.languages)
 
 
-def test_no_absolute_path_leaves(client: TestClient, photos: Path) -> None:
-    for address in ("/api/v1/search?q=rot", "/api/v1/collection", "/?q=rot"):
+def test_no_absolute_path_leaves(
+    photos: Path, encoder: ColourEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_arguments: object, **_options: object) -> None:
+        raise ModelError(f"{encoder.name}: cannot say where")
+
+    encoder.name, encoder.localises = str(photos.parent / "models" / "colours"), False
+    monkeypatch.setattr(encoder, "explain", refuse)
+    index(photos, photos.parent / "collection", encoder=encoder)
+    app = create_app(Collection.open(photos.parent / "collection"), encoder)
+    client = TestClient(app, base_url="http://127.0.0.1:8000")
+    key = best(client.get("/api/v1/search?q=rot"))["id"]
+    explained = f"/api/v1/explain/{key}?q=rot"
+    for address in (
+        *("/api/v1/search?q=rot", "/api/v1/collection", "/metrics", "/", "/?q=rot"),
+        *(explained, f"/heat/{key}?q=rot", f"/view/{key}?q=rot&heat=true"),
+    ):
         assert str(photos.parent) not in client.get(address).text
+    assert client.get("/api/v1/collection").json()["model"] == "colours"
+    refused = client.get(explained)
+    assert (refused.status_code, refused.json()) == (400, {"detail": WHOLE})
 
 
 def test_thumbnail(client: TestClient) -> None:
@@ -237,12 +257,16 @@ def test_static_files_are_those_of_the_page_alone(client: TestClient, path: str)
     assert client.get(f"/static/{path}").status_code == 404
 
 
-@pytest.mark.parametrize("host", ["localhost:8000", "127.0.0.1", "[::1]:8000"])
+@pytest.mark.parametrize(
+    "host", ["localhost:8000", "127.0.0.1", "127.0.0.2:80", "[::1]:80", "[0:0::1]"]
+)
 def test_own_names_are_answered(client: TestClient, host: str) -> None:
     assert client.get("/health", headers={"host": host}).status_code == 200
 
 
-@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example:8000", "[", ""])
+@pytest.mark.parametrize(
+    "host", ["evil.example", "127.0.0.1.evil.example:8000", "10.0.0.1", "[", ""]
+)
 def test_foreign_names_are_not(client: TestClient, host: str) -> None:
     assert client.get("/api/v1/collection", headers={"host": host}).status_code == 421
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from html import unescape
 from pathlib import Path
+from threading import BoundedSemaphore
 
 import pytest
 from fastapi.testclient import TestClient
@@ -121,7 +122,7 @@ def test_an_uploaded_picture_has_an_address(client: TestClient, tmp_path: Path) 
 
 def test_uploads_are_forgotten_oldest_first(tmp_path: Path) -> None:
     red, blue = (picture(tmp_path / f"{c}.png", c).read_bytes() for c in ("red", "blue"))
-    uploads = Uploads(bytes_kept=len(red) + len(blue) - 1)
+    uploads = Uploads(decoding=BoundedSemaphore(), bytes_kept=len(red) + len(blue) - 1)
     first, second = uploads.keep("red.png", red), uploads.keep("blue.png", blue)
     assert uploads[second].name == "blue.png"
     with pytest.raises(QueryError, match="no longer kept"):

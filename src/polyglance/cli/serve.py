@@ -31,7 +31,8 @@ def serve(
     without_token: Annotated[
         bool,
         typer.Option(
-            "--without-token", help="Listen beyond this machine though nobody shows a token."
+            "--without-token",
+            help="Let others in, also through a proxy, though nobody shows a token.",
         ),
     ] = False,
     places: Annotated[
@@ -51,4 +52,11 @@ def serve(
     from polyglance.serve.run import run
 
     token = token_to_show(token_file, host=host, without=without_token)  # before models are loaded
-    run(open_searcher(collection, model), host=host, port=port, token=token, places=places)
+    run(
+        open_searcher(collection, model),
+        host=host,
+        port=port,
+        token=token,
+        without_token=without_token,
+        places=places,
+    )

@@ -23,6 +23,7 @@ from polyglance.search.hybrid import DEPTH, FoundBy, fused_best, rank_both_ways
 from polyglance.search.lance import reading
 from polyglance.search.nearest import Neighbour, Neighbours
 from polyglance.search.query import Query, language_warning
+from polyglance.search.query_pictures import QueryPictures
 from polyglance.search.relevance import check_relevance
 from polyglance.search.schema import stored_path, stored_place
 from polyglance.search.terms import NOT_GIVEN, Term
@@ -38,7 +39,8 @@ if TYPE_CHECKING:
 
 MAX_TOP = 1000
 MAX_OFFSET = 10_000
-MAX_QUERY_PIXELS = 120_000_000
+# Decoding a large PNG takes more than a gigabyte: no more than this many at a time.
+DECODED_AT_ONCE = 2
 # A sum of unit vectors that is so short, beside the weights, has no direction but noise.
 VANISHING = 1e-4
 
@@ -51,6 +53,9 @@ class Searcher:
         encoder: the model that filled it.
         tells_places: whether hits say where they were taken, and may be asked for by that.
         on_batch: told how many texts of questions are encoded at once, each time.
+
+    Attributes:
+        decoding: held by whoever decodes a picture to answer a question.
 
     Raises:
         CollectionError: it is not that model.
@@ -71,12 +76,14 @@ class Searcher:
         self.encoder = encoder
         self.tells_places = tells_places
         self.neighbours = Neighbours(collection)
+        self.decoding = threading.BoundedSemaphore(DECODED_AT_ONCE)
         self._encoding = threading.Lock()
         self._texts = TextBatcher(
             lambda texts, tags: encoder.encode_texts(texts, language=tags),
             encoding=self._encoding,
             on_batch=on_batch,
         )
+        self._pictures = QueryPictures(encoder, encoding=self._encoding, decoding=self.decoding)
         self._calibrator = Calibrator(collection, self._encode_texts)
 
     def warm_up(self) -> None:
@@ -141,14 +148,16 @@ class Searcher:
             )
         last = offset + top + len(named)
         if hybrid:
-            found = self._hybrid_hits(words, vector, last, filters)
+            # Their order is not that of relevance: both rankings are judged before a page is cut.
+            depth = 2 * DEPTH if min_relevance > 0 else last
+            found = self._hybrid_hits(words, vector, depth, filters)
         else:
             found = self._hits(vector, last, filters)
-        hits = [hit for hit in found if hit.path not in named][offset : offset + top]
-        if background is None:
-            return hits
-        judged = (replace(hit, relevance=background.cdf(hit.score)) for hit in hits)
-        return [hit for hit in judged if hit.is_relevant(min_relevance)]
+        hits = [hit for hit in found if hit.path not in named]
+        if background is not None:
+            judged = (replace(hit, relevance=background.cdf(hit.score)) for hit in hits)
+            hits = [hit for hit in judged if hit.is_relevant(min_relevance)]
+        return hits[offset : offset + top]
 
     @property
     def has_captions(self) -> bool:
@@ -260,23 +269,11 @@ class Searcher:
 
     def _embed_picture_of(self, term: Term) -> NDArray[np.float32]:
         if term.image is not None:
-            return self._embed_picture(term.image)
+            return self._pictures.embed(term.image)
         key = term.picture or ""
         embedding = self.neighbours.embedding(key) if _is_id(key) else None
         if embedding is None:
             raise _absent(key)
-        return embedding
-
-    def _embed_picture(self, image: Path | bytes) -> NDArray[np.float32]:
-        from polyglance.data.decode import open_picture
-
-        preprocessing = self.encoder.preprocessing
-        picture = open_picture(
-            image, target_size=preprocessing.decode_size, max_pixels=MAX_QUERY_PIXELS
-        )
-        pixels = preprocessing(picture)[np.newaxis]  # (1, 3, size, size)
-        with self._encoding:
-            embedding: NDArray[np.float32] = self.encoder.encode_pixels(pixels)[0]
         return embedding
 
     def _where(self, filters: Filters) -> str | None:

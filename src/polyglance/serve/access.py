@@ -127,7 +127,10 @@ def token_to_show(file: Path | None, *, host: str, without: bool = False) -> Tok
 
 
 def is_loopback(host: str) -> bool:
-    """Whether an address to listen on can be reached from this machine alone."""
+    """Whether an address, or ``localhost``, can be reached from this machine alone.
+
+    An address is no name that could be made to lead here, so it is one that may be answered, too.
+    """
     try:
         return ip_address(host).is_loopback
     except ValueError:

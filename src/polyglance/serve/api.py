@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from functools import partial
+from pathlib import PurePath
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, File, Form, HTTPException, Path, UploadFile
@@ -197,7 +198,7 @@ def make_api(
         return About(
             pictures=opened.files(),
             skipped=opened.unreadable(),
-            model=opened.info.model,
+            model=_model_name(opened.info.model),
             fingerprint=opened.info.fingerprint,
             dimension=opened.info.dimension,
             languages=list(searcher.encoder.languages),
@@ -210,6 +211,11 @@ def make_api(
 def thumbnail_address(hit: Hit) -> str:
     """Where a thumbnail is; another content gets another address, so it may be kept for ever."""
     return f"/thumbnail/{hit.id}?v={hit.content[:12]}"
+
+
+def _model_name(model: str) -> str:
+    """Of a folder its name alone, not where on this machine it lies."""
+    return PurePath(model).name if PurePath(model).is_absolute() else model
 
 
 def _described(query: Query | None) -> str | None:

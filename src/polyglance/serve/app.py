@@ -79,7 +79,7 @@ def create_app(
     explain = make_explainer(searcher)
     app.include_router(make_api(searcher, explain, metrics.count))
     app.include_router(make_why(searcher, explain))
-    uploads = Uploads()
+    uploads = Uploads(decoding=searcher.decoding)
     app.include_router(make_pages(searcher, uploads, metrics.count))
     app.include_router(make_viewer(searcher, explain, uploads))
     app.include_router(make_upkeep(searcher, metrics))
@@ -106,7 +106,7 @@ def _stand_before(app: FastAPI, metrics: Metrics, *, local_only: bool, token: To
 
 
 def _add_pictures(app: FastAPI, searcher: Searcher) -> None:
-    thumbnails = Thumbnails()
+    thumbnails = Thumbnails(decoding=searcher.decoding)
 
     def jpeg(request: Request, picture_id: str, side: int) -> Response:
         hit = searcher.picture(picture_id)

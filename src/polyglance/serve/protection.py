@@ -9,13 +9,13 @@ from contextlib import suppress
 from urllib.parse import urlsplit
 
 from polyglance.errors import PolyglanceError
+from polyglance.serve.access import is_loopback
 from polyglance.serve.asgi import App, Message, Receive, Scope, Send
 from polyglance.serve.interface import N_
 from polyglance.serve.refusal import refuse
 
 Problem = tuple[int, PolyglanceError]  # status and reason
 
-LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 MAX_BODY_BYTES = 40 << 20
 # A body has so much time, and more for each byte of it that has come.
 SECONDS_FOR_A_BODY, SLOWEST_BODY = 10.0, 32 << 10  # bytes a second
@@ -26,7 +26,7 @@ SECURITY_HEADERS = {
         "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     ),
     "x-content-type-options": "nosniff",
-    "referrer-policy": "no-referrer",
+    "referrer-policy": "same-origin",  # without any, a form has no Origin either
     "cross-origin-resource-policy": "same-origin",
     "x-frame-options": "DENY",
 }
@@ -79,7 +79,7 @@ class Protection:
 
     def _problem(self, scope: Scope, headers: Mapping[str, str]) -> Problem | None:
         host = headers.get("host", "")
-        if self.local_only and _host_name(host) not in LOOPBACK_HOSTS:
+        if self.local_only and not is_loopback(_host_name(host)):
             reason = N_("this server answers only under the name 127.0.0.1 or localhost")
             return 421, PolyglanceError(reason)
         origin = headers.get("origin")

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from polyglance.errors import PolyglanceError
 from polyglance.search.searcher import Searcher
 from polyglance.serve.access import Token, is_loopback
-from polyglance.serve.protection import LOOPBACK_HOSTS
 
 if TYPE_CHECKING:
     import uvicorn
@@ -20,15 +19,25 @@ SECONDS_TO_FINISH = 60  # longer than any answer may take
 
 
 def run(
-    searcher: Searcher, *, host: str, port: int, token: Token | None, places: bool = False
+    searcher: Searcher,
+    *,
+    host: str,
+    port: int,
+    token: Token | None,
+    without_token: bool = False,
+    places: bool = False,
 ) -> None:
     """Serve until Ctrl-C.
+
+    Where there is no token and others were not let in without one, the names of this machine alone
+    are answered: nothing else would keep out a page whose name is made to lead here.
 
     Args:
         searcher: what is asked.
         host: address to listen on.
         port: likewise; 0 takes a free one.
         token: that everyone has to show.
+        without_token: whether others may reach it though there is none, as through a proxy.
         places: whether they are told where pictures were taken.
 
     Raises:
@@ -38,9 +47,12 @@ def run(
 
     from polyglance.serve.app import create_app
 
-    local_only = host in LOOPBACK_HOSTS
     app = create_app(
-        searcher.collection, searcher.encoder, local_only=local_only, token=token, places=places
+        searcher.collection,
+        searcher.encoder,
+        local_only=token is None and not without_token,
+        token=token,
+        places=places,
     )
     app.state.searcher.warm_up()
     with _listen(host, port) as listener:

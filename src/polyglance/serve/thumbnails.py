@@ -10,8 +10,6 @@ from pathlib import Path
 from polyglance.data.video import open_shown
 
 JPEG_QUALITY = 82
-# Decoding a large PNG takes half a gigabyte: no more than this many at a time.
-DECODED_AT_ONCE = 2
 
 Key = tuple[str, float | None, int]
 
@@ -23,15 +21,18 @@ class Thumbnails:
     positions do, and formats that browsers cannot show are shown.
 
     Args:
+        decoding: held while a picture is decoded.
         cache_bytes: memory for finished thumbnails.
     """
 
-    def __init__(self, *, cache_bytes: int = 64 << 20) -> None:
+    def __init__(
+        self, *, decoding: threading.BoundedSemaphore, cache_bytes: int = 64 << 20
+    ) -> None:
         self.cache_bytes = cache_bytes
         self._kept: OrderedDict[Key, bytes] = OrderedDict()
         self._size = 0
         self._lock = threading.Lock()
-        self._decoding = threading.BoundedSemaphore(DECODED_AT_ONCE)
+        self._decoding = decoding
 
     def jpeg(self, path: Path, *, content: str, side: int, moment: float | None = None) -> bytes:
         """The picture at ``path`` within ``side`` × ``side`` pixels.

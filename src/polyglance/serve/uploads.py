@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from polyglance.data.decode import open_picture
 from polyglance.errors import QueryError
-from polyglance.search.searcher import MAX_QUERY_PIXELS
+from polyglance.search.query_pictures import MAX_QUERY_PIXELS
 from polyglance.serve.thumbnails import JPEG_QUALITY
 
 SIDE = 240  # of what the page shows of one
@@ -28,11 +28,13 @@ class Uploads:
     """Keeps the latest pictures in memory; nobody can name one without having its content.
 
     Args:
+        decoding: held while a picture is decoded.
         bytes_kept: of files together; the latest one is always kept.
     """
 
-    def __init__(self, *, bytes_kept: int = 64 << 20) -> None:
+    def __init__(self, *, decoding: threading.BoundedSemaphore, bytes_kept: int = 64 << 20) -> None:
         self.bytes_kept = bytes_kept
+        self._decoding = decoding
         self._kept: OrderedDict[str, Upload] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -42,8 +44,9 @@ class Uploads:
         Raises:
             PictureError: it is no picture that can be read.
         """
-        picture = open_picture(content, target_size=SIDE, max_pixels=MAX_QUERY_PIXELS)
-        picture.thumbnail((SIDE, SIDE), reducing_gap=2.0)
+        with self._decoding:
+            picture = open_picture(content, target_size=SIDE, max_pixels=MAX_QUERY_PIXELS)
+            picture.thumbnail((SIDE, SIDE), reducing_gap=2.0)
         output = BytesIO()
         picture.save(output, "JPEG", quality=JPEG_QUALITY)
         token = hashlib.sha256(content).hexdigest()[:32]

@@ -14,15 +14,18 @@ from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi import Query as Parameter
 
 from polyglance.data.video import open_shown
-from polyglance.errors import PictureError
+from polyglance.errors import ModelError, PictureError
 from polyglance.search.hit import Hit
 from polyglance.search.query import Query
 from polyglance.search.searcher import Searcher
 from polyglance.search.terms import MAX_CHARACTERS, NOT_GIVEN
+from polyglance.serve.interface import N_
 from polyglance.serve.thumbnails import JPEG_QUALITY
 from polyglance.vision.heat_map import HeatMap
 
 SIDE = 960  # pixels of the longest side of a picture with its map
+# What models say themselves may name their folder, too.
+WHOLE = N_("the model sees pictures as a whole, and cannot say where in one your words are")
 GONE = "the picture's file is gone or unreadable"  # not where on this machine it lies
 KEPT = 64  # maps with their pictures, about 100 kB each
 
@@ -48,14 +51,17 @@ def make_explainer(searcher: Searcher) -> Explainer:
 
     @lru_cache(maxsize=KEPT)
     def explained(path: Path, _content: str, moment: float | None, query: Query) -> Explained:
-        picture = open_shown(path, moment=moment, target_size=SIDE)
-        picture.thumbnail((SIDE, SIDE), reducing_gap=2.0)
+        with searcher.decoding:
+            picture = open_shown(path, moment=moment, target_size=SIDE)
+            picture.thumbnail((SIDE, SIDE), reducing_gap=2.0)
         heat = searcher.explain(picture, query)
         output = BytesIO()
         heat.overlay(picture).save(output, "JPEG", quality=JPEG_QUALITY)
         return Explained(heat, output.getvalue())
 
     def explain(hit: Hit, query: Query) -> Explained:
+        if not searcher.explains:
+            raise ModelError(WHOLE)
         words = Query.of(query.text, language=query.language)  # whatever else was asked with them
         return explained(hit.path, hit.content, hit.moment, words)
 
