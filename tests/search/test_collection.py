@@ -14,6 +14,7 @@ from polyglance.data.locking import only_writer
 from polyglance.errors import CollectionError
 from polyglance.search.collection import Collection, id_conditions
 from polyglance.search.indexer import index
+from polyglance.search.schema import picture_id
 from support.colours import ColourEncoder, picture
 
 
@@ -136,6 +137,15 @@ def test_lock_of_a_process_that_was_killed_is_free(tmp_path: Path) -> None:
     process.communicate()
     with only_writer(tmp_path, CollectionError):
         pass
+
+
+def test_many_paths_are_not_looked_through_for_each(folder: Path) -> None:
+    class Paths(list[str]):
+        def __contains__(self, _path: object) -> bool:
+            raise AssertionError
+
+    assert Collection.open(folder).ids_at(Paths(["a.png", "b.png"])) == {picture_id("a.png")}
+    assert Collection.open(folder).ids_at(Paths(["b/", "b.png"])) == set()
 
 
 def test_only_ids_reach_sql() -> None:

@@ -34,6 +34,9 @@ def clustered(count: int, seed: int = 0) -> Vectors:
     return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
 
 
+QUERY = clustered(1, seed=9)[0]
+
+
 def write(writer: Writer, vectors: Vectors, *, first: int = 0) -> None:
     writer.upsert([row(first + i, vector) for i, vector in enumerate(vectors)])
 
@@ -151,7 +154,51 @@ def test_index_is_rebuilt_when_it_is_outgrown(
         write(writer, vectors[1500:], first=1500)
         writer.tidy()
         names = sorted(each.name for each in writer.collection.pictures.list_indices())
-        assert names == ["near_of_2000", "words_of_captions"]
+        assert names == ["ids", "near_of_2000", "words_of_captions"]
+
+
+@pytest.fixture
+def little_probed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Neighbours:
+    """Of 1000 pictures and 10 videos of 50 frames, by an index of which next to nothing is read."""
+    monkeypatch.setattr(vector_index, "EXACT_UP_TO", 500)
+    monkeypatch.setattr(nearest, "partitions_probed", lambda _table: 1)
+    with open_for_writing(tmp_path / "c", model=Nobody(), root=tmp_path) as writer:
+        write(writer, clustered(1000))
+        frames = clustered(500, seed=2).reshape(10, 50, DIMENSION)
+        frames[:, 0] = QUERY  # of each video one is nearer than any picture
+        writer.upsert(
+            [
+                a_row(f"{video}.mp4", vector, moment=float(frame), frame=frame)
+                for video in range(10)
+                for frame, vector in enumerate(frames[video])
+            ]
+        )
+        writer.tidy()
+    return Neighbours(Collection.open(tmp_path / "c"), exact_up_to=100)
+
+
+def test_no_page_ends_while_there_is_more(little_probed: Neighbours) -> None:
+    assert len(found(little_probed, QUERY, top=1010)) == 1010
+    assert len(little_probed._nearest_rows(QUERY, 1200, None)) == 1200
+
+
+def test_what_passes_a_filter_is_found_however_far_it_lies(little_probed: Neighbours) -> None:
+    vectors = clustered(1000)
+    far = np.argsort(vectors @ QUERY)[:200]
+    paths = [f"{number}.jpg" for number in far]
+    where = f"path IN ({', '.join(map(repr, paths))})"
+    hits = little_probed.nearest(QUERY, top=150, where=where)
+    best = [f"{number}.jpg" for number in far[::-1]]
+    assert len(hits) == 150
+    assert len({hit.row["path"] for hit in hits[:50]} & set(best[:50])) >= 49
+
+
+def test_single_rows_are_looked_up_by_an_index(little_probed: Neighbours) -> None:
+    rows = little_probed.collection.pictures.search().where("id IN ('0')")
+    assert "ScalarIndexQuery" in rows.explain_plan()
+    row = little_probed.row(picture_id("7.jpg"))
+    assert row is not None
+    assert list(row) == nearest.COLUMNS
 
 
 def test_resident_rows_follow_the_writer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from lancedb.table import LanceTable
 
 from polyglance.data.place import Place
 from polyglance.errors import CollectionError, QueryError
@@ -167,23 +168,55 @@ def test_places_can_be_left_out(photos: Path) -> None:
 
 
 def test_what_is_forgotten_is_nowhere_in_the_folder(photos: Path) -> None:
-    degrees = struct.pack("<d", next(iter(_noted(photos))))
-
-    def is_there() -> bool:
-        files = (path for path in (photos.parent / "c").rglob("*") if path.is_file())
-        return any(degrees in path.read_bytes() for path in files)
-
-    assert is_there()
-    before = run(photos)[0]
-    assert run(photos, places=False)[0].unchanged == before.unchanged
-    assert set(places(photos).values()) == {None}
-    assert not is_there()
-
-
-def _noted(photos: Path) -> list[float]:
     run(photos)
-    found = Collection.open(photos.parent / "c").pictures.to_arrow()["latitude"]
-    return [latitude for latitude in found.to_pylist() if latitude is not None]
+    degrees = latitude(photos)
+    assert is_noted(photos, degrees)
+    assert run(photos, places=False)[0].unchanged == 3
+    assert set(places(photos).values()) == {None}
+    assert not is_noted(photos, degrees)
+    run(photos, places=True)
+    assert is_noted(photos, degrees)
+    run(photos, places=False)
+    assert not is_noted(photos, degrees)
+
+
+def test_what_a_killed_run_did_not_forget_the_next_one_does(
+    photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(photos)
+    degrees = latitude(photos)
+
+    def killed(*_arguments: object, **_options: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(LanceTable, "optimize", killed)
+        with pytest.raises(KeyboardInterrupt):
+            run(photos, places=False)
+    assert is_noted(photos, degrees)
+    run(photos)
+    assert not is_noted(photos, degrees)
+
+
+def test_shards_that_a_killed_run_left_are_forgotten(photos: Path) -> None:
+    run(photos)
+    degrees = latitude(photos)
+    (photos.parent / "c" / "shards").mkdir()
+    (photos.parent / "c" / "shards" / "a-000000.arrow").write_bytes(degrees)
+    run(photos, places=False)
+    assert not is_noted(photos, degrees)
+
+
+def latitude(photos: Path) -> bytes:
+    """Where a picture was taken, as files have it."""
+    found = Collection.open(photos.parent / "c").pictures.to_arrow()["latitude"].drop_null()
+    return struct.pack("<d", found[0].as_py())
+
+
+def is_noted(photos: Path, degrees: bytes) -> bool:
+    """Whether a file of the collection has it."""
+    files = (path for path in (photos.parent / "c").rglob("*") if path.is_file())
+    return any(degrees in path.read_bytes() for path in files)
 
 
 def test_an_export_has_them(photos: Path) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
+import numpy as np
 import pytest
 import typer
 from fastapi.testclient import TestClient
@@ -27,10 +28,11 @@ from polyglance.search.schema import picture_id
 from polyglance.search.searcher import Searcher
 from polyglance.search.store import Store, trouble_of
 from polyglance.search.verification import verify
-from polyglance.search.writer import open_for_removing
+from polyglance.search.writer import open_for_removing, open_for_writing
 from polyglance.serve.app import create_app
 from support.collections import app, use_colours
 from support.colours import ColourEncoder, picture
+from support.rows import a_row
 from support.stores import KEY, SECRET, make_bucket, refusing_server, store_server, use_store
 
 NAMES = itertools.count()
@@ -225,6 +227,20 @@ def test_what_is_needed_no_more_is_deleted_after_a_while(
     }
     assert best(reader, "white") == "new.png"
     assert best(open_searcher(store), "white") == "new.png"
+    assert publish(folder, store) == (0, 0, 0)
+
+
+def test_what_is_not_yet_in_order_is_brought_into_it(
+    folder: Path, photos: Path, store: Store
+) -> None:
+    with open_for_writing(folder, model=ColourEncoder(), root=photos) as writer:
+        vector = np.eye(ColourEncoder.dimension, dtype=np.float32)[0]
+        writer.upsert([a_row(f"{number}.png", vector) for number in range(100)])
+        writer.tidy()
+        writer.upsert([a_row("new.png", vector)])
+        writer.tidy()
+    publish(folder, store)
+    assert len(Collection.open(store)) == 104
     assert publish(folder, store) == (0, 0, 0)
 
 

@@ -220,16 +220,19 @@ class Collection:
 
     def ids_at(self, places: Sequence[str]) -> set[str]:
         """Ids of the pictures at these paths, or below those that end in a slash."""
-        folders = tuple(place for place in places if place.endswith("/"))
+        exact, folders = set(places), tuple(place for place in places if place.endswith("/"))
         paths = (stored_path(*row) for row in self._scan(self.pictures, ["path", "path_bytes"]))
-        return {picture_id(path) for path in paths if path in places or path.startswith(folders)}
+        return {picture_id(path) for path in paths if path in exact or path.startswith(folders)}
 
-    def rows(self, ids: Iterable[str]) -> dict[str, dict[str, Any]]:
-        """Id → all columns, for those of ``ids`` that are there."""
+    def rows(
+        self, ids: Iterable[str], columns: Sequence[str] | None = None
+    ) -> dict[str, dict[str, Any]]:
+        """Id → all columns, or those named, ``id`` among them; for those of ``ids`` there are."""
+        wanted = list(columns or self.pictures.schema.names)
         found: dict[str, dict[str, Any]] = {}
         for condition in id_conditions(ids):
             with reading(self.folder):
-                rows = self.pictures.search().where(condition).to_arrow().to_pylist()
+                rows = self.pictures.search().where(condition).select(wanted).to_arrow().to_pylist()
             found.update({row["id"]: row for row in rows})
         return found
 

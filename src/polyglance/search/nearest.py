@@ -12,7 +12,12 @@ from polyglance.search.collection import FIRST_OF_A_FILE
 from polyglance.search.common_words import CommonWords
 from polyglance.search.lance import reading
 from polyglance.search.schema import PLACE_COLUMNS
-from polyglance.search.vector_index import EXACT_UP_TO, REFINE_FACTOR, partitions_probed
+from polyglance.search.vector_index import (
+    ALL_PARTITIONS,
+    EXACT_UP_TO,
+    REFINE_FACTOR,
+    partitions_probed,
+)
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -111,8 +116,7 @@ class Neighbours:
         """One row without its embedding, or ``None``."""
         resident = self._current()
         if resident is None:
-            row = self.collection.rows([picture_id]).get(picture_id)
-            return {name: row[name] for name in COLUMNS} if row else None
+            return self.collection.rows([picture_id], COLUMNS).get(picture_id)
         position = _position(resident, picture_id)
         return resident.rows.slice(position, 1).to_pylist()[0] if position >= 0 else None
 
@@ -120,7 +124,7 @@ class Neighbours:
         """(dimension,) of one row, or ``None``."""
         resident = self._current()
         if resident is None:
-            row = self.collection.rows([picture_id]).get(picture_id)
+            row = self.collection.rows([picture_id], ["id", "embedding"]).get(picture_id)
             return np.asarray(row["embedding"], dtype=np.float32) if row else None
         position = _position(resident, picture_id)
         return resident.embeddings[position] if position >= 0 else None
@@ -175,22 +179,28 @@ class Neighbours:
     def _by_index(
         self, vector: NDArray[np.float32], top: int, where: str | None
     ) -> list[Neighbour]:
-        search = self.collection.pictures.search(vector).distance_type("dot")
-        search = search.nprobes(self._probed).refine_factor(REFINE_FACTOR)
         with reading(self.collection.folder):
-            if where is not None:
-                search = search.where(where, prefilter=True)
-                if self.collection.pictures.count_rows(where) <= self.exact_up_to:
-                    # What few rows pass may lie in partitions that are far from the query.
-                    search = search.bypass_vector_index()
-            listed = search.select([*COLUMNS, "_distance"]).limit(_listed(top))
-            found = listed.to_arrow()
+            found = self._list(vector, _listed(top), where)
         # LanceDB's "dot" distance is 1 − cosine for unit vectors.
         scores = 1.0 - found["_distance"].to_numpy()
         best = _best(scores, top)  # making rows of them takes longer than comparing them
         rows = found.drop_columns(["_distance"]).take(best).to_pylist()
         neighbours = [Neighbour(row, float(scores[i])) for row, i in zip(rows, best, strict=True)]
         return sorted(neighbours, key=_by_score_then_id)[:top]
+
+    def _list(self, vector: NDArray[np.float32], count: int, where: str | None) -> pa.Table:
+        """About the ``count`` best rows; fewer only where fewer pass."""
+        search = self.collection.pictures.search(vector).distance_type("dot")
+        search = search.refine_factor(REFINE_FACTOR).select([*COLUMNS, "_distance"]).limit(count)
+        if where is None:
+            found = search.nprobes(self._probed).to_arrow()
+            return found if len(found) == count else search.nprobes(ALL_PARTITIONS).to_arrow()
+        # The best of what passes may lie far from the query, and finding out what passes takes
+        # longer than reading all partitions.
+        search = search.where(where, prefilter=True).nprobes(ALL_PARTITIONS)
+        if self.collection.pictures.count_rows(where) <= self.exact_up_to:
+            search = search.bypass_vector_index()
+        return search.to_arrow()
 
     def follow(self) -> None:
         """Move on to the newest state, at most once a second.

@@ -17,7 +17,7 @@ import warnings
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -26,10 +26,10 @@ from polyglance.errors import CollectionError
 from polyglance.progress import track
 from polyglance.search.calibration import FILE as CALIBRATION_FILE
 from polyglance.search.collection import CollectionInfo, read_info
+from polyglance.search.compaction import KEEP_OLD_VERSIONS
 from polyglance.search.lance import TABLES_FOLDER, connect, reading, writing
 from polyglance.search.schema import INFO_FILE, PICTURES, SKIPPED
 from polyglance.search.store import Store
-from polyglance.search.writer import KEEP_OLD_VERSIONS
 
 LEDGER_FILE = "published.json"
 STAGE = ".copy-"
@@ -130,8 +130,7 @@ def _stage(folder: Path, staged: Path) -> dict[str, int]:
     for name in (PICTURES, SKIPPED):
         with writing(folder):
             table = connect(folder).open_table(name)
-            table.optimize(cleanup_older_than=KEEP_OLD_VERSIONS)
-            versions[name] = int(table.version)
+            versions[name] = _bring_to_rest(table)
         place = f"{TABLES_FOLDER}/{name}.lance"
         with writing(folder):
             shutil.copytree(folder / place, staged / place, copy_function=_link)
@@ -142,6 +141,18 @@ def _stage(folder: Path, staged: Path) -> dict[str, int]:
         if copy.version != versions[name]:  # its number would belong to two states
             raise CollectionError(f"{folder}: the table {name!r} has not come to rest; try again")
     return versions
+
+
+def _bring_to_rest(table: Any) -> int:
+    """Optimise a table until that changes nothing; returns its version.
+
+    Rows that the first time takes into the indices are joined with others by the next.
+    """
+    before = -1
+    while table.version != before:
+        before = int(table.version)
+        table.optimize(cleanup_older_than=KEEP_OLD_VERSIONS)
+    return before
 
 
 def _link(source: str, target: str) -> None:

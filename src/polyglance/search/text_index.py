@@ -34,7 +34,12 @@ def build_text_index(table: Any) -> None:
 
 def has_text_index(table: Any) -> bool:
     """Whether the index is there."""
-    return any(index.name == _NAME for index in table.list_indices())
+    return text_index(table) is not None
+
+
+def text_index(table: Any) -> Any:
+    """What LanceDB tells of the index; ``None`` where it is not there."""
+    return next((index for index in table.list_indices() if index.name == _NAME), None)
 
 
 def has_captions(table: Any) -> bool:

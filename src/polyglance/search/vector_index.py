@@ -1,4 +1,7 @@
-"""The approximate index over the embeddings of a large collection, kept up to date by itself."""
+"""The indices of a large collection, kept up to date by themselves.
+
+An approximate one over the embeddings, and one over the ids, by which single rows are looked up.
+"""
 
 from __future__ import annotations
 
@@ -13,29 +16,39 @@ GROWTH_BEFORE_REBUILD = 4
 # region than the pictures do. For each hit, so many candidates are compared exactly.
 PROBED = 0.12
 REFINE_FACTOR = 2
+ALL_PARTITIONS = 1_000_000  # more than there ever are: LanceDB reads those that are there
 # Times the root of the rows: many small partitions follow a query's region more closely than few.
 PARTITIONS = 4
 BITS = 4  # of a number: fewer take less time to read, and more candidates to be sure of the best
 PACKED = 8  # RaBitQ takes no other dimension than multiples of it
 _NAME = "near_of_"
+_IDS = "ids"
 
 
 def refresh_index(table: Any, *, rows: int) -> None:
-    """Build the index where there is none and ``rows`` are many; rebuild it where they outgrew it.
+    """Build the indices where there are none and ``rows`` are many.
 
-    Rows that came since are added to it by the table's ``optimize()``, and found by comparing
-    each until then.
+    That over the embeddings is built anew where they outgrew it. Rows that came since are added by
+    the table's ``optimize()``, and found by comparing each until then.
     """
     if rows <= EXACT_UP_TO:
         return
+    if all(index.name != _IDS for index in table.list_indices()):
+        _index_ids(table)
     built_on = rows_of_index(table)
     if built_on is not None and rows < GROWTH_BEFORE_REBUILD * built_on:
         return
     build_index(table, rows=rows)
 
 
+def _index_ids(table: Any) -> None:
+    from lancedb.index import BTree
+
+    table.create_index("id", config=BTree(), name=_IDS)
+
+
 def build_index(table: Any, *, rows: int) -> None:
-    """Build the index anew and drop the older one.
+    """Build the index over the embeddings anew and drop the older one.
 
     Four bits a number (RaBitQ, Gao et al., SIGMOD 2025) are read in a fraction of the time that
     floats take, and put the best nearly in their order; those are compared exactly in any case.
@@ -54,7 +67,7 @@ def build_index(table: Any, *, rows: int) -> None:
 
 
 def partitions_probed(table: Any) -> int:
-    """How many partitions of the table's index are read for a query."""
+    """How many partitions of the table's index are read for a query without filters."""
     partitions = _partitions(rows_of_index(table) or 0)
     return math.ceil(PROBED * partitions)
 
@@ -64,7 +77,7 @@ def _partitions(rows: int) -> int:
 
 
 def rows_of_index(table: Any) -> int | None:
-    """How many rows the table's index was built on; ``None`` where it has none."""
+    """How many rows the index over the embeddings was built on; ``None`` where there is none."""
     built = [
         int(index.name.removeprefix(_NAME))
         for index in table.list_indices()
@@ -74,7 +87,7 @@ def rows_of_index(table: Any) -> int | None:
 
 
 def rows_beside_index(table: Any) -> int | None:
-    """How many rows came since the table's index was refreshed; ``None`` where it has none.
+    """How many rows came since that index was refreshed; ``None`` where there is none.
 
     They are found nevertheless: each is compared.
     """

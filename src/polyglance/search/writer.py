@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from polyglance.data.files import replaced_when_complete
 from polyglance.data.locking import LOCK_FILE, only_writer
 from polyglance.data.place import Place
 from polyglance.errors import CollectionError
+from polyglance.search.cluster.shards import FOLDER as SHARDS
 from polyglance.search.collection import (
     FORMAT,
     Collection,
@@ -20,6 +22,7 @@ from polyglance.search.collection import (
     id_conditions,
     read_info,
 )
+from polyglance.search.compaction import KEEP_OLD_VERSIONS, is_due
 from polyglance.search.encoder import Model
 from polyglance.search.lance import TABLES_FOLDER, connect, writing
 from polyglance.search.location import folder_of
@@ -37,15 +40,16 @@ from polyglance.search.schema import (
     skipped_table,
 )
 from polyglance.search.text_index import build_text_index
-from polyglance.search.vector_index import refresh_index, rows_beside_index
+from polyglance.search.vector_index import refresh_index
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 # Every transaction leaves a fragment; queries slow down with their number.
 COMMITS_BEFORE_COMPACTION = 100
-# A reader that opened an older version may still be at it for so long.
-KEEP_OLD_VERSIONS = timedelta(hours=1)
+# Where a collection notes no places: nothing is left of those that it had. A run that is killed
+# before it comes to that leaves it to the next one.
+FORGOTTEN_FILE = "places-forgotten"
 
 
 class Writer:
@@ -111,30 +115,39 @@ class Writer:
         Args:
             wanted: ``None`` for what the collection remembers.
         """
-        info = self.collection.info
-        if wanted is not None and wanted != info.places:
-            self.collection.info = info.model_copy(update={"places": wanted})
-            _describe(self.folder, self.collection.info)
-        if self.collection.info.places:
-            return
+        info, forgotten = self.collection.info, self.folder / FORGOTTEN_FILE
         with writing(self.folder):
-            table = self.collection.pictures
-            if table.count_rows("located"):
-                unknown = "CAST(NULL AS DOUBLE)"
-                # Of every row: a file of the table goes only where no row in it stays.
-                table.update(
-                    values_sql={"latitude": unknown, "longitude": unknown, "located": "false"}
-                )
-                with warnings.catch_warnings():  # that older states go is what was asked for
-                    warnings.simplefilter("ignore", UserWarning)
-                    table.optimize(cleanup_older_than=timedelta(0))
-                self._committed()
+            if wanted:
+                forgotten.unlink(missing_ok=True)
+            if wanted is not None and wanted != info.places:
+                self.collection.info = info.model_copy(update={"places": wanted})
+                _describe(self.folder, self.collection.info)
+            if not self.collection.info.places and not forgotten.exists():
+                self._forget_places()
+                forgotten.touch()
+
+    def _forget_places(self) -> None:
+        table = self.collection.pictures
+        if table.count_rows("located"):
+            unknown = "CAST(NULL AS DOUBLE)"
+            # Of every row: a file of the table goes only where no row in it stays.
+            table.update(values_sql={"latitude": unknown, "longitude": unknown, "located": "false"})
+        with warnings.catch_warnings():  # that older states go is what was asked for
+            warnings.simplefilter("ignore", UserWarning)
+            table.optimize(cleanup_older_than=timedelta(0))
+        if (self.folder / SHARDS).exists():
+            shutil.rmtree(self.folder / SHARDS)
 
     def tidy(self) -> None:
-        """Compact the tables and bring their indices up to date, of a killed run's rows as well."""
-        if self._commits or rows_beside_index(self.collection.pictures):
-            self._compact()
+        """Put the tables' files in order, and bring indices up to date, as far as that is due.
+
+        See :mod:`polyglance.search.compaction`.
+        """
         with writing(self.folder):
+            if is_due(self.collection.pictures):
+                self._compact()
+            elif self._commits:
+                _optimize(self.collection.skipped)  # which is small
             refresh_index(self.collection.pictures, rows=len(self.collection))
 
     def _committed(self) -> None:
@@ -144,8 +157,8 @@ class Writer:
 
     def _compact(self) -> None:
         with writing(self.folder):
-            for table in (self.collection.pictures, self.collection.skipped):
-                table.optimize(cleanup_older_than=KEEP_OLD_VERSIONS)
+            _optimize(self.collection.pictures)
+            _optimize(self.collection.skipped)
         self._commits = 0
 
 
@@ -225,6 +238,10 @@ def _create(folder: Path, *, model: Model, root: Path) -> None:
 def _describe(folder: Path, info: CollectionInfo) -> None:
     with writing(folder), replaced_when_complete(folder / INFO_FILE) as temporary:
         temporary.write_text(info.model_dump_json(indent=2) + "\n", "utf-8")
+
+
+def _optimize(table: Any) -> None:
+    table.optimize(cleanup_older_than=KEEP_OLD_VERSIONS)
 
 
 def _merge(table: Any, rows: pa.Table, *, whole: Iterable[str] = ()) -> None:
