@@ -134,7 +134,7 @@ def test_two_who_write_at_once(tmp_path: Path) -> None:
     if codes != [0, 0]:  # where one began after the other had ended, both may
         assert sorted(codes) == [0, 2], told
         [refused] = [errors for (_, errors), code in zip(told, codes, strict=True) if code == 2]
-        assert "is being written by process" in refused
+        assert "is being written by" in refused  # whose number, if it had the time to leave it
         assert "Traceback" not in refused
     assert len(rows_of(tmp_path / "c")) == 300
     _verified(photos, tmp_path / "c")

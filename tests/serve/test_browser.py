@@ -58,8 +58,68 @@ def test_german_query_then_more_like_this_then_back(page: Any, address: str) -> 
     page.get_by_role("heading", name="ein grünes Bild + red.png").wait_for()
 
     page.go_back()
-    page.get_by_role("heading", name="ein grünes Bild").wait_for()
+    page.get_by_role("heading", name="ein grünes Bild", exact=True).wait_for()
     assert names(page)[0] == "green.png"
+
+
+def test_after_the_way_back_the_whole_page_works(page: Any, address: str, tmp_path: Path) -> None:
+    search(page, "rot")
+    page.get_by_role("heading", name="rot").wait_for()
+    page.get_by_text("Filters", exact=True).click()
+    page.get_by_label("Folder").fill("blue")
+    search(page, "blau", "de")
+    page.get_by_role("heading", name="blau").wait_for()
+    page.go_back()
+    page.get_by_role("heading", name="rot").wait_for()
+    assert page.locator("#q").input_value() == "rot"
+    assert page.get_by_label("Folder").input_value() == ""
+
+    page.locator(".picture").first.click()
+    page.locator("dialog[open] .seen").wait_for()
+    page.keyboard.press("Escape")
+    page.locator("dialog[open]").wait_for(state="detached")
+    search(page, "gelb")
+    page.wait_for_url(f"{address}/?q=gelb")
+    page.locator("#image").set_input_files(picture(tmp_path / "mine.png", "yellow"))
+    page.get_by_role("heading", name="gelb + mine.png").wait_for()
+    page.get_by_role("link", name="Deutsch").click()
+    page.wait_for_url(re.compile("q=gelb&upload=.*&ui=de"))
+
+
+def test_of_two_wishes_the_last_counts(page: Any, address: str) -> None:
+    held: list[Any] = []
+
+    def hold(route: Any) -> None:
+        held.append(route)
+
+    page.route("**/?q=ro", hold)
+    search(page, "ro")
+    page.wait_for_function("() => document.querySelector('#busy.htmx-request')")
+    search(page, "rot")
+    page.get_by_role("heading", name="rot").wait_for()
+    assert held
+    page.wait_for_function("() => !document.querySelector('#busy.htmx-request')")
+    assert page.url == f"{address}/?q=rot"
+
+
+def test_the_same_picture_is_chosen_again(page: Any, tmp_path: Path) -> None:
+    mine = picture(tmp_path / "mine.png", "yellow")
+    page.locator("#image").set_input_files(mine)
+    page.get_by_role("heading", name="Like your picture mine.png").wait_for()
+    page.wait_for_function("() => !document.getElementById('image').value")
+    page.get_by_label("Describe a picture").fill("rot")
+    page.locator("#image").set_input_files(mine)
+    page.get_by_role("heading", name="rot + mine.png").wait_for()
+
+
+def test_a_field_that_hinders_the_search_is_shown(page: Any) -> None:
+    page.get_by_text("Filters", exact=True).click()
+    page.get_by_label("Shorter side, from").fill("-5")
+    page.get_by_text("Filters", exact=True).click()
+    page.locator("#filters:not([open])").wait_for()
+    search(page, "rot")
+    page.wait_for_function("() => document.activeElement.name === 'min_size'")
+    assert page.get_by_label("Shorter side, from").is_visible()
 
 
 def test_why_this_picture_and_back(page: Any) -> None:
@@ -92,9 +152,15 @@ def test_arabic_runs_from_right_to_left(page: Any) -> None:
     search(page, "أزرق", "ar")
     page.get_by_role("heading", name="أزرق").wait_for()
     assert names(page)[0] == "blue.png"
-    assert page.locator(".grid").evaluate("each => getComputedStyle(each).direction") == "rtl"
-    box = page.get_by_label("Describe a picture")
-    assert box.evaluate("each => getComputedStyle(each).direction") == "rtl"
+    ways = {
+        each: page.locator(each).first.evaluate("each => getComputedStyle(each).direction")
+        for each in (".grid", "#results h1", "#q", "#results", ".status .chip", ".parts")
+    }
+    assert [each for each, way in ways.items() if way == "rtl"] == [".grid", "#results h1", "#q"]
+    page.locator(".picture").first.click()
+    page.locator("dialog[open] .deeds").wait_for()
+    way = page.locator("dialog .deeds").evaluate("each => getComputedStyle(each).direction")
+    assert way == "ltr"
 
 
 def test_search_by_an_own_picture(page: Any, tmp_path: Path) -> None:
@@ -116,7 +182,7 @@ def test_filters_stay_in_the_address(page: Any, address: str, tmp_path: Path) ->
     page.get_by_text("Filters", exact=True).click()
     page.get_by_label("Folder").fill("blue")
     page.get_by_role("button", name="Apply").click()
-    page.get_by_text("1 best of 1").wait_for()
+    page.locator(".chip", has_text="1 best of 1").wait_for()
     assert names(page) == ["blue.png"]
     page.wait_for_url(f"{address}/?q=rot&folder=blue")
     page.locator("#image").set_input_files(picture(tmp_path / "mine.png", "yellow"))
@@ -132,7 +198,7 @@ def test_filters_stay_in_the_address(page: Any, address: str, tmp_path: Path) ->
     assert len(names(page)) == 8
 
 
-def test_without_javascript(browser: Any, address: str) -> None:
+def test_without_javascript(browser: Any, address: str, tmp_path: Path) -> None:
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto(address)
@@ -150,6 +216,10 @@ def test_without_javascript(browser: Any, address: str) -> None:
     page.get_by_text("The brighter a place").wait_for()
     page.get_by_role("link", name="Back to all pictures").click()
     page.get_by_role("heading", name="gelb").wait_for()
+    assert page.get_by_text("Searching").is_hidden()
+    page.locator("#image").set_input_files(picture(tmp_path / "mine.png", "red"))
+    page.get_by_role("button", name="Go").click()
+    page.get_by_role("heading", name="Like your picture mine.png").wait_for()
     context.close()
 
 

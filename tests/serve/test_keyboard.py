@@ -22,6 +22,11 @@ def expect_focus(page: Any, title: str) -> None:
     page.wait_for_function("title => document.activeElement.title === title", arg=title)
 
 
+def search(page: Any, words: str) -> None:
+    page.locator("#q").fill(words)
+    page.get_by_role("button", name="Search", exact=True).click()
+
+
 def test_slash_arrows_enter_escape(page: Any, address: str) -> None:
     page.goto(f"{address}/?q=rot")
     page.keyboard.press("/")
@@ -77,24 +82,107 @@ def test_why_and_more_in_the_dialog(page: Any, address: str) -> None:
     page.locator("dialog[open]").wait_for(state="detached")
 
 
-def test_a_dropped_picture_is_searched_by(page: Any, tmp_path: Path) -> None:
+def test_the_way_back_closes_the_picture(page: Any, address: str) -> None:
+    search(page, "rot")
+    page.get_by_role("heading", name="rot").wait_for()
+    search(page, "blau")
+    page.get_by_role("heading", name="blau").wait_for()
+    dialog = page.locator("dialog[open] .seen")
+    page.locator(".picture").first.click()
+    dialog.wait_for()
+    page.keyboard.press("ArrowRight")
+    dialog.get_by_role("heading", name="mostly").wait_for()
+    page.go_back()
+    dialog.wait_for(state="detached")
+    assert page.url == f"{address}/?q=blau"
+    page.get_by_role("heading", name="blau").wait_for()
+
+    page.locator(".picture").first.click()
+    dialog.get_by_text("More like this").click()
+    page.get_by_role("heading", name="blau + blue.png").wait_for()
+    page.go_back()
+    page.get_by_role("heading", name="blau", exact=True).wait_for()
+    page.locator(".picture").first.click()
+    dialog.wait_for()
+    page.keyboard.press("Escape")
+    dialog.wait_for(state="detached")
+    page.wait_for_function("() => !history.state.viewing")
+    page.go_back()
+    page.get_by_role("heading", name="rot").wait_for()
+
+
+def test_a_late_picture_does_not_open_the_viewer_again(page: Any, address: str) -> None:
+    page.goto(f"{address}/?q=rot")
+    page.locator(".picture").first.click()
+    page.locator("dialog[open] .seen").wait_for()
+    held: list[Any] = []
+
+    def hold(route: Any) -> None:
+        held.append(route)
+
+    page.route("**/view/*", hold)
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function("() => document.querySelector('#busy.htmx-request')")
+    page.keyboard.press("Escape")
+    page.wait_for_function("() => !document.querySelector('#busy.htmx-request')")
+    assert held
+    assert page.locator("dialog[open]").count() == 0
+
+
+def test_focus_and_count_go_on_with_the_next_results(page: Any, address: str) -> None:
+    page.goto(f"{address}/?q=rot")
+    assert page.locator("#found").text_content() == ""
+    page.locator("#found").evaluate("each => { window.found = each }")
+    page.locator(".tile .like").first.focus()
+    page.keyboard.press("Enter")
+    page.get_by_role("heading", name="rot + red.png").wait_for()
+    page.wait_for_function("() => document.activeElement.id === 'results'")
+    page.wait_for_function(
+        "() => window.found.isConnected && window.found.textContent.trim() === '7 best of 8'"
+    )
+    page.keyboard.press("/")
+    page.keyboard.press("Enter")
+    page.wait_for_function("() => !document.querySelector('#busy.htmx-request')")
+    assert page.evaluate("document.activeElement.id") == "q"
+
+
+@pytest.mark.parametrize("kind", ["image/png", ""])
+def test_a_dropped_picture_is_searched_by(page: Any, tmp_path: Path, kind: str) -> None:
     content = b64encode(picture(tmp_path / "mine.png", "yellow").read_bytes()).decode()
     page.evaluate(
-        """content => {
+        """([content, type]) => {
              const bytes = Uint8Array.from(atob(content), each => each.charCodeAt(0));
              const dataTransfer = new DataTransfer();
-             dataTransfer.items.add(new File([bytes], "mine.png", { type: "image/png" }));
+             dataTransfer.items.add(new File([bytes], "mine.png", { type }));
              const send = name => document.body.dispatchEvent(
                new DragEvent(name, { dataTransfer, bubbles: true, cancelable: true }));
              send("dragover");
              if (!document.querySelector("#drop.over")) throw new Error("no sign of the drop");
              send("drop");
            }""",
-        content,
+        [content, kind],
     )
     page.get_by_role("heading", name="Like your picture mine.png").wait_for()
     assert page.locator(".tile .name").first.text_content() == "yellow.png"
     page.wait_for_url("**/?upload=*")
+
+
+@pytest.mark.parametrize(("text", "taken"), [("", True), ("words and their picture", False)])
+def test_a_pasted_picture_is_searched_by_unless_text_comes_with_it(
+    page: Any, text: str, taken: bool
+) -> None:
+    default = page.evaluate(
+        """text => {
+             const clipboardData = new DataTransfer();
+             clipboardData.items.add(new File(["?"], "mine.png", { type: "image/png" }));
+             if (text) clipboardData.items.add(text, "text/plain");
+             const paste = new ClipboardEvent(
+               "paste", { clipboardData, bubbles: true, cancelable: true });
+             return document.getElementById("q").dispatchEvent(paste);
+           }""",
+        text,
+    )
+    assert default is not taken
 
 
 def test_a_picture_of_the_page_is_dragged_to_search_by_it(page: Any, address: str) -> None:

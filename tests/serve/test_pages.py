@@ -161,3 +161,8 @@ def test_native_names() -> None:
     assert native_name("de") == "Deutsch"
     assert native_name("pt-BR") == "Português (pt-BR)"
     assert native_name("tlh") == "tlh"
+
+
+def test_filters_alone_tell_how_many_pass(client: TestClient) -> None:
+    assert ">2 of 2<" in client.get("/?folder=red").text
+    assert " of 8<" not in client.get("/").text

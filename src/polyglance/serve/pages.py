@@ -155,7 +155,8 @@ def make_pages(searcher: Searcher, uploads: Uploads, count: Callable[[Query], ob
         try:
             token = _kept(uploads, image)
         except PolyglanceError as error:
-            return show(request, View(asked=asked, error=error))
+            parts = _parts(searcher, uploads, asked)
+            return show(request, View(asked=asked, parts=parts, error=error))
         return RedirectResponse(asked.with_upload(token).address, status_code=303)
 
     @pages.get("/upload/{token}")
@@ -195,7 +196,7 @@ def _find(
     searcher: Searcher, uploads: Uploads, view: View, count: Callable[[Query], object]
 ) -> None:
     asked = view.asked
-    view.parts = [_shown(searcher, uploads, part) for part in asked.parts]
+    view.parts = _parts(searcher, uploads, asked)
     view.filters = Filters.of(**asked.typed)
     view.matching = searcher.matching(view.filters)
     if not asked:
@@ -220,6 +221,10 @@ def _find(
         others=True,
     )
     view.hits, view.more = found[:shown], len(found) > shown
+
+
+def _parts(searcher: Searcher, uploads: Uploads, asked: Asked) -> list[Shown]:
+    return [_shown(searcher, uploads, part) for part in asked.parts]
 
 
 def _shown(searcher: Searcher, uploads: Uploads, part: Part) -> Shown:

@@ -5,7 +5,8 @@ const field = document.getElementById("image");
 let dragged = null;
 
 function send(files) {
-  const picture = [...files].find((file) => file.type.startsWith("image/"));
+  // A browser knows few types: what a single file is, the server tells.
+  const picture = [...files].find((file) => file.type.startsWith("image/")) ?? files[0];
   if (!picture) return false;
   const transfer = new DataTransfer();
   transfer.items.add(picture);
@@ -39,5 +40,11 @@ document.addEventListener("drop", (event) => {
   else if (!event.target.closest(".tile")) dragged.querySelector(".like").click();
 });
 document.addEventListener("paste", (event) => {
+  const isText = event.clipboardData.types.includes("text/plain");
+  if (isText && event.target.matches("input, textarea")) return;
   if (send(event.clipboardData.files)) event.preventDefault();
+});
+// The same picture chosen again is a change again.
+document.addEventListener("htmx:finally:request", ({ target }) => {
+  if (target === field.form) target.reset();
 });

@@ -11,3 +11,13 @@ document.querySelector("footer nav").addEventListener("click", ({ target }) => {
   here.searchParams.set("ui", link.hreflang);
   link.href = here;
 });
+
+// A field that keeps the form from being sent can be seen.
+document.addEventListener("invalid", ({ target }) => target.closest("details")?.setAttribute("open", ""), true);
+
+// Where the focus went with what was replaced, it goes on from the results.
+document.addEventListener("htmx:after:swap", () => {
+  if (document.activeElement === document.body) {
+    document.getElementById("results").focus({ preventScroll: true });
+  }
+});

@@ -1,6 +1,7 @@
 // A picture opens in a dialog over the grid; arrows go on to the next, Esc closes it.
 const viewer = document.getElementById("viewer");
 const viewed = document.getElementById("viewed");
+let latest = null; // the link of the picture that was seen last
 
 const opener = () => {
   const seen = viewed.querySelector(".seen");
@@ -14,10 +15,12 @@ function neighbour(step) {
 }
 
 function settle() {
-  viewer.dir = document.getElementById("results").dir;
+  latest = opener();
   viewer.querySelector(".before").hidden = !neighbour(-1);
   viewer.querySelector(".after").hidden = !neighbour(1);
-  if (!viewer.open) viewer.showModal();
+  if (viewer.open) return;
+  viewer.showModal();
+  history.pushState({ htmx: true, viewing: true }, "");
 }
 
 new MutationObserver(() => viewed.childElementCount && settle()).observe(viewed, { childList: true });
@@ -25,7 +28,11 @@ new MutationObserver(() => viewed.childElementCount && settle()).observe(viewed,
 viewer.addEventListener("click", ({ target }) => {
   if (target.closest(".before")) neighbour(-1)?.click();
   else if (target.closest(".after")) neighbour(1)?.click();
-  else if (target.closest(".close, .leaves")) viewer.close();
+  else if (target.closest(".close")) viewer.close();
+  else if (target.closest(".leaves")) {
+    history.replaceState({ htmx: true, leaving: true }, "");
+    viewer.close();
+  }
 });
 
 viewer.addEventListener("keydown", (event) => {
@@ -37,7 +44,26 @@ viewer.addEventListener("keydown", (event) => {
 });
 
 viewer.addEventListener("close", () => {
-  const back = opener();
   viewed.replaceChildren();
-  back?.focus();
+  latest?.focus();
+  latest?.dispatchEvent(new Event("htmx:abort")); // the next picture is not waited for
+  if (history.state?.viewing) history.back();
+});
+
+// An open picture is an entry of the history beside that of its query: the way back closes it, and
+// what it leads to takes its place.
+let shown = location.href;
+document.addEventListener("htmx:before:history:restore", (event) => {
+  if (location.href !== shown) return;
+  event.preventDefault();
+  viewer.close();
+  // After a way back the browser takes the focus away, but for one that changed meanwhile.
+  document.activeElement.blur();
+  latest?.focus();
+});
+document.addEventListener("htmx:before:history:update", ({ detail }) => {
+  if (history.state?.leaving) detail.history.type = "replace";
+});
+document.addEventListener("htmx:after:history:update", () => {
+  shown = location.href;
 });
