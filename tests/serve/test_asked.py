@@ -138,4 +138,4 @@ def test_uploads_are_forgotten_oldest_first(tmp_path: Path) -> None:
     ],
 )
 def test_results_run_as_the_words_do(client: TestClient, address: str, direction: str) -> None:
-    assert f'<main id="results" tabindex="-1"{direction}>' in client.get(address).text
+    assert f'<ol class="grid"{direction}>' in client.get(address).text
