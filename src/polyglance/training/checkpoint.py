@@ -207,8 +207,10 @@ def _write(path: Path, tensors: dict[str, Tensor], described: dict[str, Any]) ->
 def _read(path: Path, *, header_only: bool = False) -> tuple[dict[str, Tensor], dict[str, Any]]:
     from safetensors import SafetensorError, safe_open
 
+    # torch maps the file a second time, which may be the next checkpoint by then.
+    framework = "np" if header_only else "pt"
     try:
-        with safe_open(path, framework="pt") as file:
+        with safe_open(path, framework=framework) as file:
             described = json.loads(file.metadata()["polyglance"])
             names = [] if header_only else list(file.keys())
             tensors = {name: file.get_tensor(name) for name in names}
