@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 INFO_FILE = "collection.json"
+SHARDS = "shards"  # what workers of a cluster finished, until the writer has it
 PICTURES = "pictures"
 SKIPPED = "skipped"
 PLACE_COLUMNS = ("latitude", "longitude")

@@ -14,7 +14,6 @@ from polyglance.data.files import replaced_when_complete
 from polyglance.data.locking import LOCK_FILE, only_writer
 from polyglance.data.place import Place
 from polyglance.errors import CollectionError
-from polyglance.search.cluster.shards import FOLDER as SHARDS
 from polyglance.search.collection import (
     FORMAT,
     Collection,
@@ -29,6 +28,7 @@ from polyglance.search.location import folder_of
 from polyglance.search.schema import (
     INFO_FILE,
     PICTURES,
+    SHARDS,
     SKIPPED,
     Skipped,
     Stored,

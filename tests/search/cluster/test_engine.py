@@ -23,12 +23,13 @@ from polyglance.errors import ClusterError
 from polyglance.search.cluster import engine as cluster_engine
 from polyglance.search.cluster import shards
 from polyglance.search.cluster.engine import RayEngine
-from polyglance.search.cluster.shards import FOLDER, Shard, read_shard
+from polyglance.search.cluster.shards import Shard, read_shard
 from polyglance.search.cluster.worker import Job, Worker, as_array
 from polyglance.search.collection import Collection
 from polyglance.search.embed import Embedded
 from polyglance.search.indexer import Summary, index
 from polyglance.search.scan import scan
+from polyglance.search.schema import SHARDS
 from search.cluster.conftest import NODE
 from support.clustered import (
     DEADLY,
@@ -128,7 +129,7 @@ def test_a_node_that_dies_half_way_changes_nothing(
     assert (rows(collection), told(summary)) == whole
     assert pictures_encoded(log) <= 63 + BATCH * BATCHES  # again at most what it had begun
     assert len(batches_by_node(log)) == 2
-    assert not (collection / FOLDER).exists()
+    assert not (collection / SHARDS).exists()
 
 
 DRIVER = """
@@ -163,7 +164,7 @@ def test_a_run_that_was_killed_is_gone_on_with(
         process.wait()
     assert len(Collection.open(collection)) == 0
     fingerprint = ColourEncoder.fingerprint
-    files = list((collection / FOLDER).glob("[!.]*"))
+    files = list((collection / SHARDS).glob("[!.]*"))
     outcomes = [each for path in files for each in read_shard(path, fingerprint=fingerprint)]
     finished = sum(isinstance(each, Embedded) for each in outcomes)
     assert len(files) == 4
@@ -172,7 +173,7 @@ def test_a_run_that_was_killed_is_gone_on_with(
     summary = by_cluster(photos, collection, tmp_path / "second")
     assert (rows(collection), told(summary)) == whole
     assert pictures_encoded(tmp_path / "second") == 63 - finished
-    assert not (collection / FOLDER).exists()
+    assert not (collection / SHARDS).exists()
 
 
 def test_changes_are_those_of_one_machine(cluster: Any, photos: Path, tmp_path: Path) -> None:
@@ -229,7 +230,7 @@ def test_whoever_dies_the_rows_are_those_of_one_machine(
     assert (rows(tmp_path / "c"), told(summary)) == whole
     assert encoder.pictures_encoded == 63
     assert calls.count("embed") > 16  # as many as there are shards, and those that died
-    assert not (tmp_path / "c" / FOLDER).exists()
+    assert not (tmp_path / "c" / SHARDS).exists()
 
 
 def leave_over(photos: Path, collection: Path) -> int:
@@ -240,7 +241,7 @@ def leave_over(photos: Path, collection: Path) -> int:
     index(empty, collection, encoder=encoder)
     info = collection / "collection.json"
     info.write_text(info.read_text().replace(str(empty.resolve()), str(photos.resolve())))
-    folder = collection / FOLDER
+    folder = collection / SHARDS
     folder.mkdir()
     job = Job(
         model="colours",
@@ -268,11 +269,11 @@ def test_what_is_left_over_needs_no_cluster(
     photos, collection = tmp_path / "photos", tmp_path / "collection"
     many_pictures(photos, 10)
     assert leave_over(photos, collection) == 10
-    (collection / FOLDER / ".b-000000-1234.arrow").write_bytes(b"half")
+    (collection / SHARDS / ".b-000000-1234.arrow").write_bytes(b"half")
     encoder = ColourEncoder()
     assert index(photos, collection, encoder=encoder, engine=RayEngine()).indexed == 10
     assert encoder.pictures_encoded == 0
-    assert not (collection / FOLDER).exists()
+    assert not (collection / SHARDS).exists()
     index(photos, tmp_path / "one", encoder=ColourEncoder())
     assert rows(collection) == rows(tmp_path / "one")
 
@@ -284,7 +285,7 @@ def test_what_is_left_over_counts_only_while_it_is_true(
     photos, collection = tmp_path / "photos", tmp_path / "collection"
     many_pictures(photos, 10)
     leave_over(photos, collection)
-    (collection / FOLDER / "b-000000.arrow").write_bytes(b"damaged")
+    (collection / SHARDS / "b-000000.arrow").write_bytes(b"damaged")
     (photos / "0001.png").unlink()
     picture(photos / "0002.png", "red")
     os.utime(photos / "0002.png", ns=(1, 1))
@@ -292,7 +293,7 @@ def test_what_is_left_over_counts_only_while_it_is_true(
         index(photos, collection, encoder=ColourEncoder(), engine=RayEngine())
     kept = {row["path"] for row in rows(collection)}
     assert kept == {f"{n:04}.png" for n in (0, *range(3, 10))}
-    assert not list((collection / FOLDER).iterdir())
+    assert not list((collection / SHARDS).iterdir())
 
 
 def test_without_ray_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,6 @@ from polyglance.errors import ClusterError
 from polyglance.search.cluster.connection import connected, require_ray
 from polyglance.search.cluster.pool import Pool
 from polyglance.search.cluster.shards import (
-    FOLDER,
     SUFFIX,
     cut,
     read_shard,
@@ -32,6 +31,7 @@ from polyglance.search.encoder import Encoder, load_encoder
 from polyglance.search.engine import Work
 from polyglance.search.lance import writing
 from polyglance.search.scan import Found
+from polyglance.search.schema import SHARDS
 
 
 class RayEngine:
@@ -63,7 +63,7 @@ class RayEngine:
     def outcomes(self, work: Work) -> Generator[Outcomes]:
         """What an earlier run finished first, then a shard at a time as workers finish them."""
         self._over = None
-        folder = (work.collection / FOLDER).resolve()
+        folder = (work.collection / SHARDS).resolve()
         todo = {file.path: file for file in work.files}
         for outcomes in self._left_over(folder, todo, work):
             for each in outcomes:

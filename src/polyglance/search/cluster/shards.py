@@ -23,7 +23,6 @@ from polyglance.search.scan import Found
 if TYPE_CHECKING:
     import pyarrow as pa
 
-FOLDER = "shards"
 SUFFIX = ".arrow"
 # Some seconds of work: little is lost with a worker, and no worker is long alone at the end.
 BATCHES = 8
