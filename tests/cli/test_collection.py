@@ -61,7 +61,7 @@ def test_info_tells_what_is_there(photos: Path) -> None:
     assert "places:    no picture says where" in output
     assert "model:     colours (c0104b5c0104)" in output
     assert "index:     none: every row is compared, exactly" in output
-    assert "format:    4" in output
+    assert "format:    5" in output
 
 
 def test_info_as_json(photos: Path) -> None:
@@ -70,7 +70,7 @@ def test_info_as_json(photos: Path) -> None:
     assert described["folders"] == {".": 4, "trip": 3}
     assert described["first"] == described["last"] == "2024-05-31T18:30:00"
     assert described["index"] == {"approximate": False, "built_on": None, "beside": 0}
-    assert described["format"] == 4
+    assert described["format"] == 5
     assert described["dimension"] == 7
     assert described["root"] == str(photos)
     sizes = [path.stat().st_size for path in Path("c").rglob("*") if path.is_file()]
@@ -365,7 +365,7 @@ def test_mistakes_end_in_a_message(
 ) -> None:
     Path("file").write_text("no collection")
     Path("damaged").mkdir()
-    Path("damaged/collection.json").write_text('{"format": 4, "mod')
+    Path("damaged/collection.json").write_text('{"format": 5, "mod')
     for place, message in [
         ("nowhere", "there is no collection at nowhere"),
         ("photos", "there is no collection at photos"),

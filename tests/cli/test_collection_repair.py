@@ -71,6 +71,10 @@ def _wrong_words(columns: Columns) -> None:
     columns["words"][GREEN] = "other words"
 
 
+def _shows_another(columns: Columns) -> None:
+    columns["shown"][GREEN] = columns["shown"][0]
+
+
 def _no_words(columns: Columns) -> None:
     columns["words"] = [None] * 7
 
@@ -95,6 +99,7 @@ def _key_of_another(columns: Columns) -> None:
     [
         (_wrong_key, {"rewritten": 1}),
         (_wrong_words, {"rewritten": 1}),
+        (_shows_another, {"rewritten": 1}),
         (_no_words, {"rewritten": 7}),
         (_twice, {"doubles": 1}),
         (_twice_and_first_is_bad, {"doubles": 1}),

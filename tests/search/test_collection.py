@@ -27,7 +27,7 @@ def folder(tmp_path: Path) -> Path:
 
 def test_description(folder: Path) -> None:
     described = json.loads((folder / "collection.json").read_text())
-    assert described["format"] == 4
+    assert described["format"] == 5
     assert described["model"] == "colours"
     assert described["fingerprint"] == ColourEncoder.fingerprint
     assert described["dimension"] == ColourEncoder.dimension
@@ -54,6 +54,7 @@ def test_no_picture_bytes_are_stored(folder: Path) -> None:
         "latitude",
         "longitude",
         "located",
+        "shown",
     ]
 
 

@@ -276,7 +276,7 @@ def test_a_collection_without_captions_says_so(manifest: Path) -> None:
 def as_format_2(collection: Path) -> None:
     """Make a collection what it was before words: no column that came with them or later."""
     table = connect(collection).open_table(PICTURES)
-    table.drop_columns(["words", "latitude", "longitude", "located"])
+    table.drop_columns(["words", "latitude", "longitude", "located", "shown"])
     path = collection / INFO_FILE
     path.write_text(json.dumps({**json.loads(path.read_text()), "format": 2}))
 
@@ -292,7 +292,7 @@ def test_a_collection_from_before_words_has_them_when_it_is_opened(manifest: Pat
     as_format_2(collection)
     assert by_words(manifest, "青蛙") == ["green"]
     assert table() == before
-    assert json.loads((collection / INFO_FILE).read_text())["format"] == 4
+    assert json.loads((collection / INFO_FILE).read_text())["format"] == 5
     encoder = ColourEncoder()
     summary = index(manifest, collection, encoder=encoder)
     assert (summary.unchanged, encoder.pictures_encoded) == (7, 0)

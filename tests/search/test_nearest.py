@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from polyglance.data.place import Place
 from polyglance.search import nearest, vector_index
 from polyglance.search.collection import Collection
 from polyglance.search.nearest import Neighbours
@@ -175,6 +178,36 @@ def little_probed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Neighbours
         )
         writer.tidy()
     return Neighbours(Collection.open(tmp_path / "c"), exact_up_to=100)
+
+
+def test_a_large_collection_tells_as_much_of_a_hit_as_a_small_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vector_index, "EXACT_UP_TO", 500)
+    vectors = clustered(600)
+    with open_for_writing(tmp_path / "c", model=Nobody(), root=tmp_path) as writer:
+        write(writer, vectors[3:], first=3)
+        known: dict[str, Any] = {
+            "taken": datetime(2024, 5, 31, 18, 30),
+            "captions": {"cs": ["kůň"]},
+            "place": Place(50.5, -14.25),
+            "width": 4000,
+        }
+        writer.upsert(
+            [
+                a_row('M\udcfcnchen/a "b".jpg', vectors[0], **known),
+                a_row("b.mp4", vectors[1], moment=0.0),
+                a_row("b.mp4", vectors[2], moment=1.25, frame=1),
+            ]
+        )
+        writer.tidy()
+    collection = Collection.open(tmp_path / "c")
+    large, small = Neighbours(collection, exact_up_to=500), Neighbours(collection)
+    assert large._current() is None
+    for vector in vectors[:5]:
+        [found], [expected] = large.nearest(vector, top=1), small.nearest(vector, top=1)
+        assert found.row == expected.row
+        assert found.score == pytest.approx(1.0, abs=1e-6)
 
 
 def test_no_page_ends_while_there_is_more(little_probed: Neighbours) -> None:

@@ -64,7 +64,8 @@ def near(photos: Path, circle: str) -> list[str]:
 
 def as_format_3(collection: Path) -> None:
     """Make a collection what it was before places: their columns fewer."""
-    connect(collection).open_table(PICTURES).drop_columns(["latitude", "longitude", "located"])
+    table = connect(collection).open_table(PICTURES)
+    table.drop_columns(["latitude", "longitude", "located", "shown"])
     path = collection / INFO_FILE
     content = json.loads(path.read_text())
     del content["places"]
@@ -107,7 +108,7 @@ def test_a_collection_from_before_places_gets_them_without_encoding(photos: Path
     summary, encoded = run(photos)
     assert (summary.unchanged, summary.located, encoded) == (3, 2, 0)
     assert Collection.open(photos.parent / "c").pictures.to_arrow().sort_by("id") == before
-    assert json.loads((photos.parent / "c" / INFO_FILE).read_text())["format"] == 4
+    assert json.loads((photos.parent / "c" / INFO_FILE).read_text())["format"] == 5
 
 
 def test_no_file_is_asked_twice(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:

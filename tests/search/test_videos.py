@@ -212,7 +212,8 @@ def test_videos_of_a_manifest_have_captions(folder: Path) -> None:
 def as_format_1(collection: Path) -> None:
     """Make a collection what it was before videos: no column that came with them or later."""
     table = connect(collection).open_table(PICTURES)
-    table.drop_columns(["file", "moment", "words", "latitude", "longitude", "located"])
+    later = ["file", "moment", "words", "latitude", "longitude", "located", "shown"]
+    table.drop_columns(later)
     path = collection / INFO_FILE
     path.write_text(json.dumps({**json.loads(path.read_text()), "format": 1}))
 
@@ -227,7 +228,7 @@ def test_a_collection_from_before_videos_opens_and_goes_on(folder: Path) -> None
 
     after = {row["id"]: row for row in opened(folder).pictures.to_arrow().to_pylist()}
     assert after == {key: {**row, "located": False} for key, row in before.items()}
-    assert json.loads((folder.parent / "collection" / INFO_FILE).read_text())["format"] == 4
+    assert json.loads((folder.parent / "collection" / INFO_FILE).read_text())["format"] == 5
     assert search(folder, "green", top=1)[0].name == "b.png"
 
     as_format_1(folder.parent / "collection")

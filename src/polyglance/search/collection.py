@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from polyglance.errors import CollectionError
 from polyglance.search.lance import COPY_AGAIN, REBUILD, connect, reading
 from polyglance.search.location import Location, location_of, read_file
-from polyglance.search.migration import add_moments, add_places, add_words
+from polyglance.search.migration import add_moments, add_places, add_shown, add_words
 from polyglance.search.schema import (
     INFO_FILE,
     PICTURES,
@@ -34,7 +34,7 @@ from polyglance.search.store import Store
 if TYPE_CHECKING:
     import pyarrow as pa
 
-FORMAT = 4
+FORMAT = 5
 IDS_PER_FILTER = 1000
 FIRST_OF_A_FILE = "id = file"  # a picture, or the first row of a video
 
@@ -43,6 +43,7 @@ MIGRATIONS: Mapping[int, Callable[[Path, dict[str, Any]], dict[str, Any]]] = {
     1: add_moments,
     2: add_words,
     3: add_places,
+    4: add_shown,
 }
 
 

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from polyglance.data.files import replaced_when_complete
 from polyglance.data.locking import only_writer
 from polyglance.errors import CollectionError
 from polyglance.search.caption_words import words_of_captions
 from polyglance.search.lance import connect, writing
-from polyglance.search.schema import INFO_FILE, PICTURES
+from polyglance.search.schema import INFO_FILE, PICTURES, SHOWN_COLUMNS, shown
 from polyglance.search.text_index import build_text_index
 
-ROWS_AT_ONCE = 10_000
+if TYPE_CHECKING:
+    import pyarrow as pa
 
+ROWS_AT_ONCE = 100_000
 
 Change = Callable[[Any], None]
 Migration = Callable[[Path, dict[str, Any]], dict[str, Any]]
@@ -82,6 +84,37 @@ def add_places(table: Any) -> None:
     if "located" not in table.schema.names:
         unknown = "CAST(NULL AS DOUBLE)"
         table.add_columns({"latitude": unknown, "longitude": unknown, "located": "false"})
+
+
+@to_format(5)
+def add_shown(table: Any) -> None:
+    """From format 4: the column ``shown``.
+
+    Interrupted, it goes on from there.
+    """
+    import pyarrow as pa
+
+    if "shown" not in table.schema.names:
+        table.add_columns({"shown": "''"})
+    rows = table.search().where("shown = ''").select(list(SHOWN_COLUMNS)).to_batches()
+    for some in _tables(rows):
+        filled = {"id": some["id"], "shown": list(map(shown, some.to_pylist()))}
+        table.merge_insert("id").when_matched_update_all().execute(pa.table(filled))
+    table.optimize()  # rows that were filled go back into the indices
+
+
+def _tables(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
+    """Batches, which may be small, as tables of ``ROWS_AT_ONCE`` rows or more."""
+    import pyarrow as pa
+
+    waiting: list[pa.RecordBatch] = []
+    for batch in batches:
+        waiting.append(batch)
+        if sum(map(len, waiting)) >= ROWS_AT_ONCE:
+            yield pa.Table.from_batches(waiting)
+            waiting = []
+    if waiting:
+        yield pa.Table.from_batches(waiting)
 
 
 def _with_format(folder: Path, content: dict[str, Any], number: int) -> dict[str, Any]:

@@ -11,13 +11,8 @@ import numpy as np
 from polyglance.search.collection import FIRST_OF_A_FILE
 from polyglance.search.common_words import CommonWords
 from polyglance.search.lance import reading
-from polyglance.search.schema import PLACE_COLUMNS
-from polyglance.search.vector_index import (
-    ALL_PARTITIONS,
-    EXACT_UP_TO,
-    REFINE_FACTOR,
-    partitions_probed,
-)
+from polyglance.search.schema import PLACE_COLUMNS, SHOWN_COLUMNS, row_shown
+from polyglance.search.vector_index import ALL_PARTITIONS, EXACT_UP_TO, partitions_probed
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -28,15 +23,17 @@ if TYPE_CHECKING:
 # Looking for a newer version takes a millisecond on disk, and on a store some requests; no need to
 # do it for every query.
 SECONDS_BETWEEN_LOOKS = 1.0
-COLUMNS = ["id", "path", "path_bytes", "content", "width", "height", "taken", "captions"]
-COLUMNS += ["file", "moment", *PLACE_COLUMNS]
+COLUMNS = [*SHOWN_COLUMNS, "captions", *PLACE_COLUMNS]
+# The same, and what is compared: fewer columns, since each takes its time.
+COLUMNS_BY_INDEX = ["shown", "captions", *PLACE_COLUMNS, "embedding"]
 # So many filters of late are remembered with what passes them.
 FILTERS_KEPT = 32
 # Where the frames of few videos fill the best rows, so many times more are looked at.
 WIDER = 4
 # How many an index is asked for, at least, and then four times as many, and so on: what it finds
-# depends on how many are wanted, and the pages of one search must be cut from one list.
-LISTED = 64
+# depends on how many are wanted, and the pages of one search must be cut from one list. Since it
+# lists by approximate scores, the list has to be so many times longer than what is cut from it.
+LISTED, SPARE = 64, 1.5
 
 
 class Neighbour(NamedTuple):
@@ -181,17 +178,17 @@ class Neighbours:
     ) -> list[Neighbour]:
         with reading(self.collection.folder):
             found = self._list(vector, _listed(top), where)
-        # LanceDB's "dot" distance is 1 − cosine for unit vectors.
-        scores = 1.0 - found["_distance"].to_numpy()
+        scores = _vectors_of(found) @ vector  # (rows,)
         best = _best(scores, top)  # making rows of them takes longer than comparing them
-        rows = found.drop_columns(["_distance"]).take(best).to_pylist()
+        told = found.drop_columns(["_distance", "embedding"]).take(best).to_pylist()
+        rows = [row | row_shown(row.pop("shown")) for row in told]
         neighbours = [Neighbour(row, float(scores[i])) for row, i in zip(rows, best, strict=True)]
         return sorted(neighbours, key=_by_score_then_id)[:top]
 
     def _list(self, vector: NDArray[np.float32], count: int, where: str | None) -> pa.Table:
         """About the ``count`` best rows; fewer only where fewer pass."""
         search = self.collection.pictures.search(vector).distance_type("dot")
-        search = search.refine_factor(REFINE_FACTOR).select([*COLUMNS, "_distance"]).limit(count)
+        search = search.select([*COLUMNS_BY_INDEX, "_distance"]).limit(count)
         if where is None:
             found = search.nprobes(self._probed).to_arrow()
             return found if len(found) == count else search.nprobes(ALL_PARTITIONS).to_arrow()
@@ -233,10 +230,7 @@ class Neighbours:
         columns = [*COLUMNS, "embedding"]
         with reading(self.collection.folder):
             table = self.collection.pictures.search().select(columns).to_arrow().combine_chunks()
-        # (rows · dimension,) → (rows, dimension)
-        flat = table["embedding"].combine_chunks().flatten().to_numpy()
-        embeddings = flat.reshape(-1, self.collection.info.dimension)
-        return _Resident(table.drop_columns(["embedding"]), embeddings, {})
+        return _Resident(table.drop_columns(["embedding"]), _vectors_of(table), {})
 
 
 def _best(scores: NDArray[np.float32], top: int) -> NDArray[np.intp]:
@@ -247,9 +241,16 @@ def _best(scores: NDArray[np.float32], top: int) -> NDArray[np.intp]:
     return np.flatnonzero(scores >= last)
 
 
+def _vectors_of(rows: pa.Table) -> NDArray[np.float32]:
+    """(rows, dimension) of the column ``embedding``."""
+    column = rows["embedding"].combine_chunks()
+    flat: NDArray[np.float32] = column.flatten().to_numpy()
+    return flat.reshape(len(rows), column.type.list_size)  # (rows · dimension,) → (rows, dimension)
+
+
 def _listed(top: int) -> int:
     listed = LISTED
-    while listed < top:
+    while listed < SPARE * top:
         listed *= WIDER
     return listed
 

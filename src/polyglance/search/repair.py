@@ -1,11 +1,11 @@
 """Mending what :mod:`polyglance.search.verification` finds wrong within a collection.
 
 What can be told from the rest of a row is written anew: keys from the path, words from the
-captions. Of rows of one path the first good one stays. What cannot be told, an embedding that is no
-unit vector or the frames of a video with a wrong key, is taken out with all rows of its file, so
-that the next ``polyglance index`` finds the file new and encodes it. Rows that are sound are never
-touched, and nothing is taken out before what replaces it is written. Where the table cannot be read
-as it is now, the last state that can be read takes its place.
+captions, what is shown from all of it. Of rows of one path the first good one stays. What cannot be
+told, an embedding that is no unit vector or the frames of a video with a wrong key, is taken out
+with all rows of its file, so that the next ``polyglance index`` finds the file new and encodes it.
+Rows that are sound are never touched, and nothing is taken out before what replaces it is written.
+Where the table cannot be read as it is now, the last state that can be read takes its place.
 """
 
 from __future__ import annotations
@@ -20,14 +20,16 @@ from polyglance.data.locking import only_writer
 from polyglance.errors import CollectionError
 from polyglance.search.calibration import FILE as CALIBRATION_FILE
 from polyglance.search.caption_words import words_of_captions
-from polyglance.search.collection import FILE_COLUMNS, Collection, read_info
+from polyglance.search.collection import Collection, read_info
 from polyglance.search.lance import REBUILD, connect, reading, writing
 from polyglance.search.schema import (
     INFO_FILE,
     PICTURES,
+    SHOWN_COLUMNS,
     SKIPPED,
     picture_id,
     readable,
+    shown,
     skipped_schema,
     stored_path,
 )
@@ -40,7 +42,7 @@ if TYPE_CHECKING:
 
 ROWS_AT_ONCE = 1000
 NUMBER = "_rowid"  # LanceDB's own, of a row
-COLUMNS = [*FILE_COLUMNS, "file", "captions", "words"]
+COLUMNS = [*SHOWN_COLUMNS, "size", "mtime_ns", "captions", "words", "shown"]
 
 
 @dataclass(slots=True)
@@ -48,7 +50,7 @@ class Repaired:
     """What was mended.
 
     Attributes:
-        rewritten: rows whose key or words were written anew.
+        rewritten: rows whose key, words, or what they show were written anew.
         doubles: rows that were there already, and are no more.
         forgotten: paths of files that have to be indexed again.
         text_index: whether the index of captions' words was built anew.
@@ -239,11 +241,12 @@ def _place(row: Mapping[str, Any]) -> tuple[str, int]:
 
 
 def _right(row: Mapping[str, Any], path: str) -> dict[str, str | None]:
-    """Key and words of a row as they should be."""
+    """Key and words of a row, and what it shows, as they should be."""
     file = picture_id(path)
     key = file if row["moment"] is None else row["id"]
     words = words_of_captions(json.loads(row["captions"] or "null")) if key == file else None
-    return {"id": key, "file": file, "words": words}
+    keys = {"id": key, "file": file}
+    return {**keys, "words": words, "shown": shown({**row, **keys})}
 
 
 def _rewritten(rows: pa.Table, right: Mapping[int, Mapping[str, str | None]]) -> pa.Table:
@@ -252,7 +255,7 @@ def _rewritten(rows: pa.Table, right: Mapping[int, Mapping[str, str | None]]) ->
 
     numbers = rows[NUMBER].to_pylist()
     rows = rows.drop_columns([NUMBER])
-    for name in ("id", "file", "words"):
+    for name in ("id", "file", "words", "shown"):
         column = pa.array([right[number][name] for number in numbers], pa.string())
         rows = rows.set_column(rows.schema.get_field_index(name), rows.schema.field(name), column)
     return rows

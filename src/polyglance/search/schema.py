@@ -23,6 +23,18 @@ SHARDS = "shards"  # what workers of a cluster finished, until the writer has it
 PICTURES = "pictures"
 SKIPPED = "skipped"
 PLACE_COLUMNS = ("latitude", "longitude")
+# What the column ``shown`` has of a row; none of them ever changes without the others.
+SHOWN_COLUMNS = (
+    "id",
+    "path",
+    "path_bytes",
+    "content",
+    "width",
+    "height",
+    "taken",
+    "file",
+    "moment",
+)
 
 Captions = Mapping[str, Sequence[str]]
 
@@ -102,6 +114,8 @@ def pictures_schema(dimension: int) -> pa.Schema:
 
     ``words`` are those of the captions, once a file: in a picture's row, or a video's first.
     ``located`` tells a picture without a place from one whose file was never asked for it.
+    ``shown`` has in one place what is told of a hit, for large collections, where every column
+    more takes as long again to be read of rows that lie far apart; see :func:`shown`.
     """
     import pyarrow as pa
 
@@ -122,6 +136,7 @@ def pictures_schema(dimension: int) -> pa.Schema:
             pa.field("moment", pa.float64()),
             pa.field("words", pa.string()),
             *_place_fields(),
+            pa.field("shown", pa.string(), nullable=False),
         ]
     )
 
@@ -175,7 +190,25 @@ def pictures_table(rows: Sequence[Stored], dimension: int) -> pa.Table:
         **_place_columns([row.place for row in rows]),
         "located": [row.located for row in rows],
     }
+    told = zip(*(columns[name] for name in SHOWN_COLUMNS), strict=True)
+    columns["shown"] = [shown(dict(zip(SHOWN_COLUMNS, row, strict=True))) for row in told]
     return pa.table(columns, schema=pictures_schema(dimension))
+
+
+def shown(row: Mapping[str, Any]) -> str:
+    """What the column ``shown`` holds of a row that has ``SHOWN_COLUMNS``: their values as JSON."""
+    raw, taken = row["path_bytes"], row["taken"]
+    told = {**row, "path_bytes": raw and raw.hex(), "taken": taken and taken.isoformat()}
+    return json.dumps([told[name] for name in SHOWN_COLUMNS], ensure_ascii=False)
+
+
+def row_shown(text: str) -> dict[str, Any]:
+    """``SHOWN_COLUMNS`` of a row, from its column ``shown``."""
+    row = dict(zip(SHOWN_COLUMNS, json.loads(text), strict=True))
+    raw, taken = row["path_bytes"], row["taken"]
+    row["path_bytes"] = raw and bytes.fromhex(raw)
+    row["taken"] = taken and datetime.fromisoformat(taken)
+    return row
 
 
 def places_table(places: Mapping[str, Place | None]) -> pa.Table:

@@ -13,9 +13,8 @@ EXACT_UP_TO = 50_000
 # The index's partitions are laid out for the rows it was built on; grown by this, it is rebuilt.
 GROWTH_BEFORE_REBUILD = 4
 # Of the partitions this share is read for a query: generously, since queries by text lie in another
-# region than the pictures do. For each hit, so many candidates are compared exactly.
-PROBED = 0.12
-REFINE_FACTOR = 2
+# region than the pictures do.
+PROBED = 0.16
 ALL_PARTITIONS = 1_000_000  # more than there ever are: LanceDB reads those that are there
 # Times the root of the rows: many small partitions follow a query's region more closely than few.
 PARTITIONS = 4

@@ -22,7 +22,7 @@ from polyglance.search.digest import digest_of_file
 from polyglance.search.lance import REBUILD, TABLES_FOLDER
 from polyglance.search.location import Location
 from polyglance.search.presence import Looks, Presence
-from polyglance.search.schema import picture_id, readable
+from polyglance.search.schema import picture_id, readable, shown
 from polyglance.search.text_index import has_text_index
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ class Kind(StrEnum):
     TWICE = "twice"
     WRONG_KEY = "wrong key"
     WORDS = "words"
+    SHOWN = "shown"
     GONE = "gone"
     OUT_OF_REACH = "out of reach"
     CHANGED = "changed"
@@ -57,6 +58,7 @@ MEANINGS = {
     Kind.TWICE: ("rows of a path that is there already", REPAIR),
     Kind.WRONG_KEY: ("rows with the key of another path", REPAIR),
     Kind.WORDS: ("rows with other words than their captions", REPAIR),
+    Kind.SHOWN: ("rows that show something else than they hold", REPAIR),
     Kind.GONE: ("files gone", "'polyglance collection prune' or 'index' forgets them"),
     Kind.OUT_OF_REACH: ("files out of reach", "is a disk not mounted?"),
     Kind.CHANGED: ("files changed since they were indexed", "run 'polyglance index' again"),
@@ -158,6 +160,8 @@ def _check_rows(collection: Collection, verdict: Verdict) -> list[File]:
                 verdict.note(Kind.TWICE, row["path"])
             if row["file"] != picture_id(file.path):
                 verdict.note(Kind.WRONG_KEY, row["path"])
+            elif row["shown"] != shown(row):
+                verdict.note(Kind.SHOWN, row["path"])
             if row["words"] != _words(row):
                 verdict.note(Kind.WORDS, row["path"])
             if row["id"] == row["file"] and place not in seen:
