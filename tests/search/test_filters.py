@@ -162,6 +162,7 @@ def test_few_rows_are_found_wherever_in_the_index_they_lie(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(vector_index, "EXACT_UP_TO", 500)
+    monkeypatch.setattr(vector_index, "ROWS_OF_A_PARTITION", 10)
     monkeypatch.setattr(nearest, "partitions_probed", lambda _table: 1)
     random = np.random.default_rng(0)
     vectors = random.standard_normal((1000, 16)).astype(np.float32)

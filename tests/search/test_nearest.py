@@ -164,6 +164,7 @@ def test_index_is_rebuilt_when_it_is_outgrown(
 def little_probed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Neighbours:
     """Of 1000 pictures and 10 videos of 50 frames, by an index of which next to nothing is read."""
     monkeypatch.setattr(vector_index, "EXACT_UP_TO", 500)
+    monkeypatch.setattr(vector_index, "ROWS_OF_A_PARTITION", 10)
     monkeypatch.setattr(nearest, "partitions_probed", lambda _table: 1)
     with open_for_writing(tmp_path / "c", model=Nobody(), root=tmp_path) as writer:
         write(writer, clustered(1000))

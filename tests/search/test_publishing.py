@@ -311,11 +311,11 @@ def test_no_bucket(folder: Path, store: Store) -> None:
 
 
 def test_no_network(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    use_store(monkeypatch, f"http://127.0.0.1:{port}")
-    with pytest.raises(CollectionError, match="s3://bucket/photos: the store cannot be reached"):
-        Collection.open("s3://bucket/photos")
+    with socket.socket() as nobody:  # holds the port, so that nobody else listens there
+        nobody.bind(("127.0.0.1", 0))
+        use_store(monkeypatch, f"http://127.0.0.1:{nobody.getsockname()[1]}")
+        with pytest.raises(CollectionError, match="s3://bucket/photos: the store cannot be reach"):
+            Collection.open("s3://bucket/photos")
 
 
 @pytest.mark.parametrize("code", ["AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch"])

@@ -54,6 +54,7 @@ def stored(path: str, vectors: Vectors) -> list[Stored]:
 
 def test_recall_is_that_of_a_loop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(vector_index, "EXACT_UP_TO", 500)
+    monkeypatch.setattr(vector_index, "ROWS_OF_A_PARTITION", 10)
     monkeypatch.setattr(nearest, "partitions_probed", lambda _table: 12)  # so that some are missed
     files = {f"{i}.jpg": clustered(1, 100 + i) for i in range(900)}
     files |= {f"{i}.mp4": clustered(25, 2000 + i) for i in range(20)}
