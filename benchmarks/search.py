@@ -54,12 +54,12 @@ def measure(collection: Path, manifest: Path, *, rows: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "collection"
         filled = fill(folder, source, made, rows)
-        asked = _in_a_process(_asked, folder, manifest)
+        asked = in_a_process(_asked, folder, manifest)
         changed = _changed(folder, source, made, rows)
-        stale = _in_a_process(_asked, folder, manifest)
-        with _writing(folder, source) as writer:
+        stale = in_a_process(_asked, folder, manifest)
+        with opened_for_writing(folder, source) as writer:
             refreshing = _seconds(writer.tidy)
-        fresh = _in_a_process(_asked, folder, manifest)
+        fresh = in_a_process(_asked, folder, manifest)
     return {
         "rows": rows,
         "dimension": source.info.dimension,
@@ -91,7 +91,8 @@ def embeddings_of(collection: Collection) -> Vectors:
     return np.concatenate(parts)
 
 
-def _writing(folder: Path, source: Collection) -> Any:
+def opened_for_writing(folder: Path, source: Collection) -> Any:
+    """A collection like ``source``, by the model that filled it."""
     info = source.info
     model = _Model(info.model, info.fingerprint, info.dimension)
     return open_for_writing(folder, model=model, root=folder.parent)
@@ -99,8 +100,8 @@ def _writing(folder: Path, source: Collection) -> Any:
 
 def fill(folder: Path, source: Collection, made: Resampled, rows: int) -> dict[str, float]:
     """Make a collection of so many rows; what it cost."""
-    with _writing(folder, source) as writer:
-        writing = _seconds(lambda: _write(writer, made.chunks(rows), first=0))
+    with opened_for_writing(folder, source) as writer:
+        writing = _seconds(lambda: write(writer, made.chunks(rows), first=0))
         indexing = _seconds(writer.tidy)
     size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
     return {"writing_s": writing, "indexing_s": indexing, "disk_mb": round(size / 1e6)}
@@ -109,16 +110,17 @@ def fill(folder: Path, source: Collection, made: Resampled, rows: int) -> dict[s
 def _changed(folder: Path, source: Collection, made: Resampled, rows: int) -> float:
     """A hundredth of the rows more, and the first hundredth gone; the seconds that it took."""
     few = rows // 100
-    with _writing(folder, source) as writer:
+    with opened_for_writing(folder, source) as writer:
 
         def change() -> None:
-            _write(writer, made.chunks(few), first=rows)
+            write(writer, made.chunks(few), first=rows)
             writer.remove_pictures([picture_id(_path(number)) for number in range(few)])
 
         return _seconds(change)
 
 
-def _write(writer: Writer, chunks: Iterable[Vectors], *, first: int) -> None:
+def write(writer: Writer, chunks: Iterable[Vectors], *, first: int) -> None:
+    """Write rows, a chunk a commit, numbered from ``first`` on."""
     for chunk in chunks:
         writer.upsert([_row(first + number, vector) for number, vector in enumerate(chunk)])
         first += len(chunk)
@@ -142,7 +144,8 @@ def _path(number: int) -> str:
     return f"{number // 1000:05}/{number:08}.jpg"
 
 
-def _in_a_process(function: Any, *given: Any) -> Any:
+def in_a_process(function: Any, *given: Any) -> Any:
+    """What a function comes to in a fresh process."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         return pool.submit(function, *given).result()
 
@@ -155,12 +158,12 @@ def _asked(folder: Path, manifest: Path) -> dict[str, Any]:
     captions = captions_of(read_manifest(manifest), most=QUERIES)
     started = time.perf_counter()
     encoder.encode_texts([captions[next(iter(captions))][0]])
-    loading, before = time.perf_counter() - started, _resident()
+    loading, before = time.perf_counter() - started, resident_mb()
     opened = Collection.open(folder)
     neighbours = Neighbours(opened)
     for texts in captions.values():
         neighbours.nearest(encoder.encode_texts(texts[:1])[0], top=10)
-    searching = _resident() - before  # comparing with exact search takes more
+    searching = resident_mb() - before  # comparing with exact search takes more
     found = measure_recall(opened, encoder, captions)
     return {
         "queries": found.total.queries,
@@ -185,12 +188,17 @@ def _exact_ms(collection: Collection) -> float | None:
     return round(1e3 * float(np.median(times)), 1)
 
 
-def _resident() -> float:
+def resident_mb() -> float:
     """Megabytes that this process holds; the most that it has held, where nobody tells."""
     status = Path("/proc/self/status")
     if status.exists():
         [line] = [line for line in status.read_text().splitlines() if line.startswith("VmRSS")]
         return int(line.split()[1]) / 1024
+    return peak_mb()
+
+
+def peak_mb() -> float:
+    """The most megabytes that this process has held."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 

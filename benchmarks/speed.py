@@ -69,6 +69,12 @@ def _first_answer() -> dict[str, Any]:
     return measure(_photos())
 
 
+def _writing() -> dict[str, Any]:
+    from writing import measure
+
+    return measure(_photos())
+
+
 def _million() -> dict[str, Any]:
     from search import measure
 
@@ -86,6 +92,7 @@ MEASURES: dict[str, Callable[[], dict[str, Any]]] = {
     "cluster": _cluster,
     "ranking": _ranking,
     "first answer": _first_answer,
+    "writing": _writing,
     "a million": _million,
     "five million": _five_million,
 }

@@ -9,7 +9,7 @@ from typing import Any
 Found = Mapping[str, Any]
 
 MILLIONS = ("a million", "five million")
-PARTS = ("indexing", "cluster", "ranking", "first answer", *MILLIONS)
+PARTS = ("indexing", "cluster", "ranking", "first answer", "writing", *MILLIONS)
 SIZES = (10_000_000, 100_000_000)  # that costs are computed for
 
 HEAD = """# How fast it is
@@ -31,6 +31,7 @@ def page(found: Mapping[str, Any]) -> str:
         _cluster(found.get("cluster")),
         _ranking(found.get("ranking")),
         _first_answer(found.get("first answer")),
+        _writing(found.get("writing")),
         *(_millions(name, found.get(name)) for name in MILLIONS),
         _costs(found),
     ]
@@ -145,6 +146,26 @@ def _first_answer(part: Found | None) -> str:
         f"`polyglance search` in {found['pictures']:,} pictures, a process each time, whose files "
         f"the system has in memory: {found['median_s']:.2f} s, between {found['fastest_s']:.2f} "
         f"and {found['slowest_s']:.2f}."
+    )
+
+
+def _writing(part: Found | None) -> str:
+    title = "## Memory of writing"
+    if part is None:
+        return f"{title}\n\nNot measured."
+    found = part["found"]
+    held = found["held_mb"]
+    return "\n".join(
+        [
+            f"{title}\n\n{_where(part)}\n",
+            f"{found['rows']:,} embeddings, resampled as below, are written {found['commit']:,} "
+            "at a time. The most that the process holds while a collection grows to so many rows, in "
+            f"MB beyond the {found['before_mb']:,} that it held before:\n",
+            f"| rows | {' | '.join(f'{int(up_to):,}' for up_to in held)} |",
+            "|---" * (len(held) + 1) + "|",
+            f"| MB | {' | '.join(f'{most:,}' for most in held.values())} |\n",
+            f"Tidying up and building the index included, it held {found['peak_mb']:,} MB at most.",
+        ]
     )
 
 

@@ -70,6 +70,13 @@ def measured() -> dict[str, Any]:
         "cluster": part(images=512, rounds=rounds, cluster_by_threads={"1": 0.8, "2": 0.8}),
         "ranking": part(ranks_s=1.3, product_s=1.0, ratio=1.3, peak_mb=999),
         "first answer": part(pictures=10_000, median_s=1.6, fastest_s=1.5, slowest_s=1.7),
+        "writing": part(
+            rows=1_000_000,
+            commit=4096,
+            before_mb=200,
+            held_mb={"10000": 30, "1000000": 50},
+            peak_mb=900,
+        ),
         "a million": million(1_000_000, scale=1),
         "five million": million(5_000_000, scale=5),
     }
@@ -102,8 +109,14 @@ def test_costs_lie_on_the_line_through_what_was_measured(page: Any) -> None:
     assert "**Computed, not measured**" in written
 
 
+def test_memory_of_writing_is_told_by_rows(page: Any) -> None:
+    written = page(measured())
+    assert row(written, "rows") == ["10,000", "1,000,000"]
+    assert row(written, "MB") == ["30", "50"]
+
+
 def test_what_was_not_measured_says_so(page: Any) -> None:
     written = page({})
-    assert written.count("Not measured.") == 6
+    assert written.count("Not measured.") == 7
     assert written.count("| not measured |") == 4
     assert "Not computed: its constants were not measured." in written
