@@ -159,8 +159,8 @@ def _writing(part: Found | None) -> str:
         [
             f"{title}\n\n{_where(part)}\n",
             f"{found['rows']:,} embeddings, resampled as below, are written {found['commit']:,} "
-            "at a time. The most that the process holds while a collection grows to so many rows, in "
-            f"MB beyond the {found['before_mb']:,} that it held before:\n",
+            "at a time. The most that the process holds while a collection grows to so many rows, "
+            f"in MB beyond the {found['before_mb']:,} that it held before:\n",
             f"| rows | {' | '.join(f'{int(up_to):,}' for up_to in held)} |",
             "|---" * (len(held) + 1) + "|",
             f"| MB | {' | '.join(f'{most:,}' for most in held.values())} |\n",
