@@ -67,7 +67,8 @@ def build_index(table: Any, *, rows: int) -> None:
 
 def partitions_probed(table: Any) -> int:
     """How many partitions of the table's index are read for a query without filters."""
-    return math.ceil(FACTOR * _partitions(table.count_rows()) ** POWER)
+    partitions = float(_partitions(table.count_rows()))
+    return math.ceil(FACTOR * partitions**POWER)
 
 
 def _partitions(rows: int) -> int:
