@@ -67,8 +67,8 @@ def build_index(table: Any, *, rows: int) -> None:
 
 def partitions_probed(table: Any) -> int:
     """How many partitions of the table's index are read for a query without filters."""
-    partitions = float(_partitions(table.count_rows()))
-    return math.ceil(FACTOR * partitions**POWER)
+    partitions = _partitions(table.count_rows())
+    return math.ceil(FACTOR * math.pow(partitions, POWER))
 
 
 def _partitions(rows: int) -> int:
