@@ -1,18 +1,17 @@
 """A real ``polyglance serve`` under mixed load: requests a second, latency, errors and memory.
 
-    python benchmarks/serve_load.py [--pictures 3000] [--clients 16] [--seconds 30] [--write]
+    python benchmarks/serve_load.py [--pictures 3000] [--clients 16] [--seconds 30]
 
 Needs POLYGLANCE_FLICKR8K. So many of its training photos are indexed with ``mini``, unless
 ``--collection`` names what an earlier run left there. Then clients ask as fast as they are
 answered: 80 % search by a caption of these photos in any of its languages, 10 % by a photo, 10 %
 fetch a thumbnail of what was found. Clients and server share the machine's cores. What the queue
-has no room for is answered with 503 and counted as turned away, not as an error. ``--write`` keeps
-the numbers in ``docs/results/serve-load.json``; ``--seconds 300`` shows whether memory grows.
+has no room for is answered with 503 and counted as turned away, not as an error. ``--seconds 300``
+shows whether memory grows; the page of speeds tells of that (``speed.py --only serving``).
 """
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import secrets
@@ -39,7 +38,6 @@ from polyglance.data.manifest import read_manifest
 from polyglance.data.record import Record
 from polyglance.processors import processors
 
-RESULTS = Path("docs/results/serve-load.json")
 TEXT, IMAGE, THUMBNAIL = "text", "image", "thumbnail"
 SHARES = {TEXT: 0.8, IMAGE: 0.1, THUMBNAIL: 0.1}
 TURNED_AWAY = 503
@@ -54,9 +52,15 @@ def main(
     collection: Annotated[
         Path | None, typer.Option(help="Folder that keeps the collection for the next time.")
     ] = None,
-    write: Annotated[bool, typer.Option("--write", help=f"Write {RESULTS}.")] = False,
 ) -> None:
     """Print a line for each kind of request, and one for the server."""
+    report(loaded(pictures, clients, seconds, collection))
+
+
+def loaded(
+    pictures: int, clients: int, seconds: float, collection: Path | None = None
+) -> dict[str, Any]:
+    """Start a server, let clients ask it, and say what came of it."""
     source = os.environ.get("POLYGLANCE_FLICKR8K")
     if not source:
         raise SystemExit("POLYGLANCE_FLICKR8K does not name the folder with the photos")
@@ -66,18 +70,13 @@ def main(
         fill(folder, records)
         with serving(folder / "collection") as (address, token):
             told = measure(Load(address, token, records), clients, seconds)
-    content = {
+    return {
         "pictures": len(records),
         "clients": clients,
         "seconds": seconds,
         "processors": processors(),
-        "load_average_before": told.pop("load_average_before"),
         **told,
     }
-    report(content)
-    if write:
-        RESULTS.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-        print(f"wrote {RESULTS}")
 
 
 def fill(folder: Path, records: list[Record]) -> None:

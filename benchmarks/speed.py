@@ -75,6 +75,12 @@ def _writing() -> dict[str, Any]:
     return measure(_photos())
 
 
+def _serving() -> dict[str, Any]:
+    from serve_load import loaded
+
+    return loaded(pictures=3000, clients=16, seconds=300)
+
+
 def _million() -> dict[str, Any]:
     from search import measure
 
@@ -92,6 +98,7 @@ MEASURES: dict[str, Callable[[], dict[str, Any]]] = {
     "cluster": _cluster,
     "ranking": _ranking,
     "first answer": _first_answer,
+    "serving": _serving,
     "writing": _writing,
     "a million": _million,
     "five million": _five_million,

@@ -9,7 +9,7 @@ from typing import Any
 Found = Mapping[str, Any]
 
 MILLIONS = ("a million", "five million")
-PARTS = ("indexing", "cluster", "ranking", "first answer", "writing", *MILLIONS)
+PARTS = ("indexing", "cluster", "ranking", "first answer", "serving", "writing", *MILLIONS)
 SIZES = (10_000_000, 100_000_000)  # that costs are computed for
 
 HEAD = """# How fast it is
@@ -31,6 +31,7 @@ def page(found: Mapping[str, Any]) -> str:
         _cluster(found.get("cluster")),
         _ranking(found.get("ranking")),
         _first_answer(found.get("first answer")),
+        _serving(found.get("serving")),
         _writing(found.get("writing")),
         *(_millions(name, found.get(name)) for name in MILLIONS),
         _costs(found),
@@ -147,6 +148,36 @@ def _first_answer(part: Found | None) -> str:
         f"the system has in memory: {found['median_s']:.2f} s, between {found['fastest_s']:.2f} "
         f"and {found['slowest_s']:.2f}."
     )
+
+
+def _serving(part: Found | None) -> str:
+    title = "## A server under load"
+    if part is None:
+        return f"{title}\n\nNot measured."
+    found = part["found"]
+    memory = found["memory_mb"]
+    return "\n".join(
+        [
+            f"{title}\n\n{_where(part)}\n",
+            f"`polyglance serve` with {found['pictures']:,} photos, asked by {found['clients']} "
+            f"clients on the same machine for {found['seconds']:.0f} s, each as fast as it is "
+            "answered: four fifths by captions in all languages, a tenth by photos, a tenth for "
+            f"thumbnails. {found['requests_per_second']:.1f} requests a second; "
+            f"{found['texts_a_batch']:.1f} texts went through the encoder at a time; the process "
+            f"held {memory['before']:,} MB before and {memory['after']:,} after.\n",
+            "| | answered | median, ms | 95 %, ms | turned away | errors |",
+            "|---|---|---|---|---|---|",
+            *(
+                f"| {name} | {kind['answered']:,} | {_ms(kind['p50_ms'])} | {_ms(kind['p95_ms'])} "
+                f"| {kind['turned_away']:,} | {kind['errors']:,} |"
+                for name, kind in found["kinds"].items()
+            ),
+        ]
+    )
+
+
+def _ms(milliseconds: float | None) -> str:
+    return "–" if milliseconds is None else f"{milliseconds:.0f}"
 
 
 def _writing(part: Found | None) -> str:

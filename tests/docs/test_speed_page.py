@@ -70,6 +70,32 @@ def measured() -> dict[str, Any]:
         "cluster": part(images=512, rounds=rounds, cluster_by_threads={"1": 0.8, "2": 0.8}),
         "ranking": part(ranks_s=1.3, product_s=1.0, ratio=1.3, peak_mb=999),
         "first answer": part(pictures=10_000, median_s=1.6, fastest_s=1.5, slowest_s=1.7),
+        "serving": part(
+            pictures=3000,
+            clients=16,
+            seconds=300.0,
+            processors=2,
+            load_average_before=0.1,
+            requests_per_second=50.0,
+            texts_a_batch=5.5,
+            memory_mb={"before": 700, "after": 800},
+            kinds={
+                "text": {
+                    "answered": 12_000,
+                    "p50_ms": 200.4,
+                    "p95_ms": 400.0,
+                    "turned_away": 1,
+                    "errors": 0,
+                },
+                "image": {
+                    "answered": 0,
+                    "p50_ms": None,
+                    "p95_ms": None,
+                    "turned_away": 0,
+                    "errors": 2,
+                },
+            },
+        ),
         "writing": part(
             rows=1_000_000,
             commit=4096,
@@ -109,6 +135,12 @@ def test_costs_lie_on_the_line_through_what_was_measured(page: Any) -> None:
     assert "**Computed, not measured**" in written
 
 
+def test_a_server_under_load_is_told_by_kinds_of_requests(page: Any) -> None:
+    written = page(measured())
+    assert row(written, "text") == ["12,000", "200", "400", "1", "0"]
+    assert row(written, "image") == ["0", "–", "–", "0", "2"]
+
+
 def test_memory_of_writing_is_told_by_rows(page: Any) -> None:
     written = page(measured())
     assert row(written, "rows") == ["10,000", "1,000,000"]
@@ -117,6 +149,6 @@ def test_memory_of_writing_is_told_by_rows(page: Any) -> None:
 
 def test_what_was_not_measured_says_so(page: Any) -> None:
     written = page({})
-    assert written.count("Not measured.") == 7
+    assert written.count("Not measured.") == 8
     assert written.count("| not measured |") == 4
     assert "Not computed: its constants were not measured." in written
