@@ -12,9 +12,11 @@ import pytest
 
 from polyglance.data.locking import only_writer
 from polyglance.errors import CollectionError
+from polyglance.search import migration
 from polyglance.search.collection import Collection, id_conditions
 from polyglance.search.indexer import index
-from polyglance.search.schema import picture_id
+from polyglance.search.lance import connect
+from polyglance.search.schema import PICTURES, picture_id
 from support.colours import ColourEncoder, picture
 
 
@@ -56,6 +58,24 @@ def test_no_picture_bytes_are_stored(folder: Path) -> None:
         "located",
         "shown",
     ]
+
+
+def test_what_is_shown_is_filled_in_where_an_earlier_version_wrote(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(migration, "ROWS_AT_ONCE", 2)
+    for name in ("b", "c", "d", "e"):
+        picture(folder.parent / "photos" / f"{name}.png", "blue")
+    index(folder.parent / "photos", folder, encoder=ColourEncoder())
+    before = Collection.open(folder).pictures.to_arrow().sort_by("id")
+    table = connect(folder).open_table(PICTURES)
+    table.drop_columns(["shown"])
+    table.add_columns({"shown": "''"})  # interrupted here
+    path = folder / "collection.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "format": 4}))
+    assert Collection.open(folder).pictures.to_arrow().sort_by("id") == before
+    assert json.loads(path.read_text())["format"] == 5
+    assert len(before) == 5
 
 
 def test_missing(tmp_path: Path) -> None:

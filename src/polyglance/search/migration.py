@@ -19,7 +19,8 @@ from polyglance.search.text_index import build_text_index
 if TYPE_CHECKING:
     import pyarrow as pa
 
-ROWS_AT_ONCE = 100_000
+# LanceDB joins what is filled with whole rows, embeddings and all, in 300 MB.
+ROWS_AT_ONCE = 20_000
 
 Change = Callable[[Any], None]
 Migration = Callable[[Path, dict[str, Any]], dict[str, Any]]
