@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from statistics import median
 from typing import Any
 
 Found = Mapping[str, Any]
 
 MILLIONS = ("a million", "five million")
-PARTS = ("indexing", "cluster", "ranking", "first answer", "serving", "writing", *MILLIONS)
 SIZES = (10_000_000, 100_000_000)  # that costs are computed for
 
 HEAD = """# How fast it is
@@ -26,17 +25,14 @@ Each figure that other machines can be held to is a ratio to something plain tha
 
 def page(found: Mapping[str, Any]) -> str:
     """The whole page; parts that were not measured say so."""
-    sections = [
-        _indexing(found.get("indexing")),
-        _cluster(found.get("cluster")),
-        _ranking(found.get("ranking")),
-        _first_answer(found.get("first answer")),
-        _serving(found.get("serving")),
-        _writing(found.get("writing")),
-        *(_millions(name, found.get(name)) for name in MILLIONS),
-        _costs(found),
-    ]
-    return HEAD + "\n".join(_goals(found)) + "\n\n" + "\n\n".join(sections) + "\n"
+    sections = [_section(title, found.get(part), tell) for title, (part, tell) in SECTIONS.items()]
+    return HEAD + "\n".join(_goals(found)) + "\n\n" + "\n\n".join([*sections, _costs(found)]) + "\n"
+
+
+def _section(title: str, part: Found | None, tell: Callable[[Found], str]) -> str:
+    if part is None:
+        return f"## {title}\n\nNot measured."
+    return f"## {title}\n\n{_where(part)}\n\n{tell(part['found'])}"
 
 
 def _goals(found: Mapping[str, Any]) -> list[str]:
@@ -80,14 +76,10 @@ def _goal(name: str, measured: object, goal: str, met: object) -> str:
     return f"| {name} | {measured} | {goal} | {'met' if met else 'not met'} |"
 
 
-def _indexing(part: Found | None) -> str:
-    if part is None:
-        return "## Indexing\n\nNot measured."
-    found = part["found"]
+def _indexing(found: Found) -> str:
     rows = zip(found["split"], found["batch_a_core"], found["index"], strict=True)
     return "\n".join(
         [
-            f"## Indexing\n\n{_where(part)}\n",
             f"`mini` over {found['images']} photos: scanning, reading, digesting, decoding, "
             "encoding and writing, against encoding one decoded batch again and again, in the two "
             "ways that there are: one batch split over the cores, as torch does by itself, and a "
@@ -101,10 +93,7 @@ def _indexing(part: Found | None) -> str:
     )
 
 
-def _cluster(part: Found | None) -> str:
-    if part is None:
-        return "## Indexing on a cluster\n\nNot measured."
-    found = part["found"]
+def _cluster(found: Found) -> str:
     rows = [
         f"| {each['workers']} | {each['threads']:.1f} | {each['cluster']:.1f} "
         f"| {each['loaded']:.1f} | {each['loading_s']:.1f} |"
@@ -113,7 +102,6 @@ def _cluster(part: Found | None) -> str:
     ratios = ", ".join(f"{r:.2f} with {n}" for n, r in found["cluster_by_threads"].items())
     return "\n".join(
         [
-            f"## Indexing on a cluster\n\n{_where(part)}\n",
             f"`mini` over {found['images']} photos, by threads of one process and by as many "
             "workers of a Ray cluster on the same machine, in turns. *Loaded*: without the seconds "
             "in which workers load the model, once a run.\n",
@@ -125,12 +113,8 @@ def _cluster(part: Found | None) -> str:
     )
 
 
-def _ranking(part: Found | None) -> str:
-    if part is None:
-        return "## Ranking\n\nNot measured."
-    found = part["found"]
+def _ranking(found: Found) -> str:
     return (
-        f"## Ranking\n\n{_where(part)}\n\n"
         "5,000 pictures × 25,000 captions of 512 dimensions, clustered as real ones are; all ranks "
         f"in both directions take {found['ranks_s']:.2f} s, the matrix product alone "
         f"{found['product_s']:.2f} s: {found['ratio']:.2f} times. The process held "
@@ -138,27 +122,18 @@ def _ranking(part: Found | None) -> str:
     )
 
 
-def _first_answer(part: Found | None) -> str:
-    if part is None:
-        return "## First answer\n\nNot measured."
-    found = part["found"]
+def _first_answer(found: Found) -> str:
     return (
-        f"## First answer\n\n{_where(part)}\n\n"
         f"`polyglance search` in {found['pictures']:,} pictures, a process each time, whose files "
         f"the system has in memory: {found['median_s']:.2f} s, between {found['fastest_s']:.2f} "
         f"and {found['slowest_s']:.2f}."
     )
 
 
-def _serving(part: Found | None) -> str:
-    title = "## A server under load"
-    if part is None:
-        return f"{title}\n\nNot measured."
-    found = part["found"]
+def _serving(found: Found) -> str:
     memory = found["memory_mb"]
     return "\n".join(
         [
-            f"{title}\n\n{_where(part)}\n",
             f"`polyglance serve` with {found['pictures']:,} photos, asked by {found['clients']} "
             f"clients on the same machine for {found['seconds']:.0f} s, each as fast as it is "
             "answered: four fifths by captions in all languages, a tenth by photos, a tenth for "
@@ -180,15 +155,10 @@ def _ms(milliseconds: float | None) -> str:
     return "–" if milliseconds is None else f"{milliseconds:.0f}"
 
 
-def _writing(part: Found | None) -> str:
-    title = "## Memory of writing"
-    if part is None:
-        return f"{title}\n\nNot measured."
-    found = part["found"]
+def _writing(found: Found) -> str:
     held = found["held_mb"]
     return "\n".join(
         [
-            f"{title}\n\n{_where(part)}\n",
             f"{found['rows']:,} embeddings, resampled as below, are written {found['commit']:,} "
             "at a time. The most that the process holds while a collection grows to so many rows, "
             f"in MB beyond the {found['before_mb']:,} that it held before:\n",
@@ -200,11 +170,7 @@ def _writing(part: Found | None) -> str:
     )
 
 
-def _millions(name: str, part: Found | None) -> str:
-    title = f"## {name.capitalize()} pictures"
-    if part is None:
-        return f"{title}\n\nNot measured."
-    found = part["found"]
+def _millions(found: Found) -> str:
     exact = (
         ""
         if found["exact_ms"] is None
@@ -214,7 +180,6 @@ def _millions(name: str, part: Found | None) -> str:
     languages = list(found["recall"])
     return "\n".join(
         [
-            f"{title}\n\n{_where(part)}\n",
             f"{found['rows']:,} embeddings of {found['dimension']} dimensions, resampled from "
             "those of real photos: each moved by the difference between another photo and the one "
             f"most like it (median cosine {found['nearest_cosine']:.2f}). {found['queries']} "
@@ -299,3 +264,16 @@ def _where(part: Found) -> str:
 
 def _cells(values: Sequence[float]) -> str:
     return " | ".join(f"{value:.1f}" for value in values)
+
+
+SECTIONS: Mapping[str, tuple[str, Callable[[Found], str]]] = {
+    "Indexing": ("indexing", _indexing),
+    "Indexing on a cluster": ("cluster", _cluster),
+    "Ranking": ("ranking", _ranking),
+    "First answer": ("first answer", _first_answer),
+    "A server under load": ("serving", _serving),
+    "Memory of writing": ("writing", _writing),
+    "A million pictures": ("a million", _millions),
+    "Five million pictures": ("five million", _millions),
+}
+PARTS = tuple(part for part, _ in SECTIONS.values())

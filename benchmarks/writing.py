@@ -21,7 +21,7 @@ from resampled import Resampled
 from search import embeddings_of, in_a_process, opened_for_writing, peak_mb, resident_mb, write
 
 COMMIT = 4096  # rows
-# The most that was held is told for each of these stretches of rows.
+# The most that was held until so many rows were written is told, and of all in the end.
 UP_TO = (10_000, 100_000, 250_000, 500_000, 1_000_000)
 
 
@@ -47,13 +47,15 @@ def _measured(collection: Path, rows: int) -> dict[str, Any]:
         with opened_for_writing(folder, source) as writer:
             write(writer, _commits(made, COMMIT), first=rows)  # all that is loaded once is loaded
             gc.collect()
-            before, held = resident_mb(), dict.fromkeys((u for u in UP_TO if u <= rows), 0.0)
-            written = 0
+            before, most, written = resident_mb(), 0.0, 0
+            held: dict[int, float] = {}
             for chunk in _commits(made, rows):
                 write(writer, [chunk], first=written)
                 written += len(chunk)
-                stretch = min(up_to for up_to in UP_TO if up_to >= min(written, max(held)))
-                held[stretch] = max(held[stretch], resident_mb() - before)
+                most = max(most, resident_mb() - before)
+                for up_to in (*UP_TO, rows):
+                    if written >= up_to:
+                        held.setdefault(up_to, most)
             writer.tidy()
         return {
             "rows": rows,

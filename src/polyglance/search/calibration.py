@@ -22,6 +22,7 @@ from polyglance.search.collection import Collection
 from polyglance.search.lance import writing
 from polyglance.search.location import read_file
 from polyglance.search.relevance import Calibration, reference_texts
+from polyglance.search.schema import embeddings_of
 
 FILE = "calibration.npz"
 # With fewer rows, the best picture of a query is any picture.
@@ -121,7 +122,7 @@ def _measure(collection: Collection, references: NDArray[np.float32]) -> _Measur
     best = np.full(len(references), -1, dtype=np.float32)
     seen = 0
     for batch in collection.batches(["embedding"]):
-        rows = batch.column("embedding").flatten().to_numpy().reshape(len(batch), -1)
+        rows = embeddings_of(batch)
         np.maximum(best, (rows @ references.T).max(axis=0, initial=-1), out=best)
         seen += len(batch)
     return _Measured(Calibration(references, best), seen)

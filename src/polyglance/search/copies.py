@@ -16,7 +16,7 @@ from polyglance.progress import track
 from polyglance.search.alike import Pairs, blocks, pairs_alike
 from polyglance.search.collection import FILE_COLUMNS, FIRST_OF_A_FILE, Collection, File, file_of
 from polyglance.search.perceptual_hash import BYTES, distances, perceptual_hash
-from polyglance.search.schema import readable
+from polyglance.search.schema import embeddings_of, readable
 
 # Measured by benchmarks/duplicates.py; see docs/searching.md.
 COSINE = 0.7
@@ -131,7 +131,7 @@ def _load(collection: Collection) -> tuple[list[Entry], NDArray[np.float32]]:
     for batch in collection.batches([*described, "embedding"], where=FIRST_OF_A_FILE):
         rows = batch.select(described).to_pylist()
         entries += [Entry(file_of(row), row["width"], row["height"], row["taken"]) for row in rows]
-        parts.append(batch.column("embedding").flatten().to_numpy().reshape(len(batch), -1))
+        parts.append(embeddings_of(batch))
     order = sorted(range(len(entries)), key=lambda i: entries[i].file.path)
     return [entries[i] for i in order], np.concatenate(parts)[order]
 

@@ -15,7 +15,7 @@ from polyglance.data.files import replaced_when_complete
 from polyglance.data.manifest_row import FieldError, record_from_row
 from polyglance.errors import CollectionError
 from polyglance.search.collection import FIRST_OF_A_FILE, Collection
-from polyglance.search.schema import PLACE_COLUMNS, stored_path
+from polyglance.search.schema import PLACE_COLUMNS, embeddings_of, stored_path
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -106,8 +106,7 @@ def _batches(
         return
     for batch in collection.batches([*COLUMNS, "embedding"]):
         rows = [_row(collection, row, folder) for row in batch.select(COLUMNS).to_pylist()]
-        flat = batch.column("embedding").flatten().to_numpy()
-        yield rows, flat.reshape(-1, dimension)
+        yield rows, embeddings_of(batch)
 
 
 def _row(collection: Collection, stored: Row, folder: Path) -> Row:

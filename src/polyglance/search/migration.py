@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -62,16 +62,10 @@ def add_words(table: Any) -> None:
 
     Interrupted, it goes on from there.
     """
-    import pyarrow as pa
-
     if "words" not in table.schema.names:
         table.add_columns({"words": "CAST(NULL AS STRING)"})
     waiting = "id = file AND captions IS NOT NULL AND words IS NULL"
-    rows = table.search().where(waiting).select(["id", "captions"]).to_arrow()
-    for batch in rows.to_batches(max_chunksize=ROWS_AT_ONCE):
-        words = [words_of_captions(json.loads(each)) for each in batch["captions"].to_pylist()]
-        filled = pa.table({"id": batch["id"], "words": pa.array(words, pa.string())})
-        table.merge_insert("id").when_matched_update_all().execute(filled)
+    _fill(table, "words", _words, of=("id", "captions"), where=waiting)
     build_text_index(table)
     table.optimize()  # rows that were filled go back into the vector index
 
@@ -93,15 +87,38 @@ def add_shown(table: Any) -> None:
 
     Interrupted, it goes on from there.
     """
-    import pyarrow as pa
-
     if "shown" not in table.schema.names:
         table.add_columns({"shown": "''"})
-    rows = table.search().where("shown = ''").select(list(SHOWN_COLUMNS)).to_batches()
-    for some in _tables(rows):
-        filled = {"id": some["id"], "shown": list(map(shown, some.to_pylist()))}
-        table.merge_insert("id").when_matched_update_all().execute(pa.table(filled))
+    _fill(table, "shown", shown, of=SHOWN_COLUMNS, where="shown = ''")
     table.optimize()  # rows that were filled go back into the indices
+
+
+def _words(row: Mapping[str, Any]) -> str | None:
+    return words_of_captions(json.loads(row["captions"]))
+
+
+def _fill(
+    table: Any,
+    column: str,
+    told: Callable[[Mapping[str, Any]], str | None],
+    *,
+    of: Sequence[str],
+    where: str,
+) -> None:
+    """Fill a column of the rows that a condition selects with what other columns tell.
+
+    Args:
+        table: ``pictures``.
+        column: name.
+        told: what it holds of a row with the columns ``of``.
+        of: names, ``id`` among them.
+        where: in SQL.
+    """
+    import pyarrow as pa
+
+    for rows in _tables(table.search().where(where).select(list(of)).to_batches()):
+        filled = {"id": rows["id"], column: pa.array(map(told, rows.to_pylist()), pa.string())}
+        table.merge_insert("id").when_matched_update_all().execute(pa.table(filled))
 
 
 def _tables(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:

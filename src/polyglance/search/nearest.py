@@ -11,7 +11,7 @@ import numpy as np
 from polyglance.search.collection import FIRST_OF_A_FILE
 from polyglance.search.common_words import CommonWords
 from polyglance.search.lance import reading
-from polyglance.search.schema import PLACE_COLUMNS, SHOWN_COLUMNS, row_shown
+from polyglance.search.schema import PLACE_COLUMNS, SHOWN_COLUMNS, embeddings_of, row_shown
 from polyglance.search.vector_index import ALL_PARTITIONS, EXACT_UP_TO, partitions_probed
 
 if TYPE_CHECKING:
@@ -178,7 +178,7 @@ class Neighbours:
     ) -> list[Neighbour]:
         with reading(self.collection.folder):
             found = self._list(vector, _listed(top), where)
-        scores = _vectors_of(found) @ vector  # (rows,)
+        scores = embeddings_of(found) @ vector  # (rows,)
         best = _best(scores, top)  # making rows of them takes longer than comparing them
         told = found.drop_columns(["_distance", "embedding"]).take(best).to_pylist()
         rows = [row | row_shown(row.pop("shown")) for row in told]
@@ -230,7 +230,7 @@ class Neighbours:
         columns = [*COLUMNS, "embedding"]
         with reading(self.collection.folder):
             table = self.collection.pictures.search().select(columns).to_arrow().combine_chunks()
-        return _Resident(table.drop_columns(["embedding"]), _vectors_of(table), {})
+        return _Resident(table.drop_columns(["embedding"]), embeddings_of(table), {})
 
 
 def _best(scores: NDArray[np.float32], top: int) -> NDArray[np.intp]:
@@ -239,13 +239,6 @@ def _best(scores: NDArray[np.float32], top: int) -> NDArray[np.intp]:
         return np.arange(len(scores))
     last = np.partition(scores, len(scores) - top)[len(scores) - top]
     return np.flatnonzero(scores >= last)
-
-
-def _vectors_of(rows: pa.Table) -> NDArray[np.float32]:
-    """(rows, dimension) of the column ``embedding``."""
-    column = rows["embedding"].combine_chunks()
-    flat: NDArray[np.float32] = column.flatten().to_numpy()
-    return flat.reshape(len(rows), column.type.list_size)  # (rows · dimension,) → (rows, dimension)
 
 
 def _listed(top: int) -> int:

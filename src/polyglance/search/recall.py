@@ -20,6 +20,7 @@ from polyglance.progress import track
 from polyglance.search.collection import Collection
 from polyglance.search.encoder import Encoder
 from polyglance.search.nearest import Neighbours
+from polyglance.search.schema import embeddings_of
 from polyglance.search.vector_index import EXACT_UP_TO
 
 Files = dict[str, float]  # a file's id → its cosine with a query
@@ -166,7 +167,7 @@ def _exact(collection: Collection, vectors: NDArray[np.float32], *, top: int) ->
     """The ``top`` best files of each query, by comparing every row."""
     best: list[Files] = [{} for _ in vectors]
     for batch in collection.batches(["file", "embedding"]):
-        rows = batch.column("embedding").flatten().to_numpy().reshape(len(batch), -1)
+        rows = embeddings_of(batch)
         names, files = np.unique(batch.column("file").to_pylist(), return_inverse=True)
         order = np.argsort(files, kind="stable")
         starts = np.searchsorted(files[order], np.arange(len(names)))

@@ -27,6 +27,7 @@ from polyglance.search.schema import (
     PICTURES,
     SHOWN_COLUMNS,
     SKIPPED,
+    embeddings_of,
     picture_id,
     readable,
     shown,
@@ -34,7 +35,7 @@ from polyglance.search.schema import (
     stored_path,
 )
 from polyglance.search.text_index import build_text_index, has_text_index
-from polyglance.search.verification import embeddings_of, is_finite, is_unit, require_tables
+from polyglance.search.verification import is_finite, is_unit, require_tables
 from polyglance.search.writer import Writer
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
 
 ROWS_AT_ONCE = 1000
 NUMBER = "_rowid"  # LanceDB's own, of a row
-COLUMNS = [*SHOWN_COLUMNS, "size", "mtime_ns", "captions", "words", "shown"]
+COLUMNS = [*SHOWN_COLUMNS, "captions", "words", "shown"]
 
 
 @dataclass(slots=True)

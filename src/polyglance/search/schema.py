@@ -195,6 +195,16 @@ def pictures_table(rows: Sequence[Stored], dimension: int) -> pa.Table:
     return pa.table(columns, schema=pictures_schema(dimension))
 
 
+def embeddings_of(rows: pa.Table | pa.RecordBatch) -> NDArray[np.float32]:
+    """(rows, dimension) of the column ``embedding``."""
+    import pyarrow as pa
+
+    column = rows["embedding"]
+    column = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    flat: NDArray[np.float32] = column.flatten().to_numpy(zero_copy_only=False)
+    return flat.reshape(len(rows), column.type.list_size)  # (rows · dimension,) → (rows, dimension)
+
+
 def shown(row: Mapping[str, Any]) -> str:
     """What the column ``shown`` holds of a row that has ``SHOWN_COLUMNS``: their values as JSON."""
     raw, taken = row["path_bytes"], row["taken"]

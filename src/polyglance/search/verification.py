@@ -22,11 +22,10 @@ from polyglance.search.digest import digest_of_file
 from polyglance.search.lance import REBUILD, TABLES_FOLDER
 from polyglance.search.location import Location
 from polyglance.search.presence import Looks, Presence
-from polyglance.search.schema import picture_id, readable, shown
+from polyglance.search.schema import embeddings_of, picture_id, readable, shown
 from polyglance.search.text_index import has_text_index
 
 if TYPE_CHECKING:
-    import pyarrow as pa
     from numpy.typing import NDArray
 
 NAMES_KEPT = 5
@@ -180,13 +179,6 @@ def _check_text_index(collection: Collection, verdict: Verdict) -> None:
     if not has_text_index(collection.pictures):
         trouble = f"{collection.folder}: the index of its captions' words is missing; {REPAIR}"
         verdict.note(Kind.TABLE, trouble)
-
-
-def embeddings_of(batch: pa.RecordBatch) -> NDArray[np.float32]:
-    """(rows, dimension)."""
-    column = batch.column("embedding")
-    flat: NDArray[np.float32] = column.flatten().to_numpy(zero_copy_only=False)
-    return flat.reshape(len(batch), -1)
 
 
 def is_finite(embeddings: NDArray[np.float32]) -> NDArray[np.bool_]:
