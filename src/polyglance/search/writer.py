@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,8 @@ from polyglance.search.collection import (
 )
 from polyglance.search.compaction import KEEP_OLD_VERSIONS, is_due
 from polyglance.search.encoder import Model
+from polyglance.search.freed_memory import giving_back
+from polyglance.search.known_ids import KnownIds
 from polyglance.search.lance import TABLES_FOLDER, connect, writing
 from polyglance.search.location import folder_of
 from polyglance.search.schema import (
@@ -63,16 +66,23 @@ class Writer:
         self.folder = folder_of(collection.folder)
         self._commits = 0
 
+    @cached_property
+    def _known(self) -> KnownIds:
+        return KnownIds(self.collection.pictures)
+
     def upsert(self, rows: Sequence[Stored]) -> None:
         """Insert pictures and videos, or replace those with the same path, a file as a whole."""
         if not rows:
             return
         table = pictures_table(rows, self.collection.info.dimension)
-        videos = {picture_id(row.path) for row in rows if row.moment is not None}
+        ids = table["id"].to_pylist()
         with writing(self.folder):
-            before = self.collection.pictures.version
-            _merge(self.collection.pictures, table, whole=videos)
-            _read_back(self.collection.pictures, table["id"].to_pylist(), before)
+            if len({*ids}) == len(ids) and self._known.lacks([*ids, *table["file"].to_pylist()]):
+                _append(self.collection.pictures, table)
+            else:
+                videos = {picture_id(row.path) for row in rows if row.moment is not None}
+                _replace(self.collection.pictures, table, whole=videos)
+            self._known.add(ids)
         self._committed()
 
     def skip(self, rows: Sequence[Skipped]) -> None:
@@ -143,7 +153,7 @@ class Writer:
 
         See :mod:`polyglance.search.compaction`.
         """
-        with writing(self.folder):
+        with writing(self.folder), giving_back():
             if is_due(self.collection.pictures):
                 self._compact()
             elif self._commits:
@@ -156,7 +166,7 @@ class Writer:
             self._compact()
 
     def _compact(self) -> None:
-        with writing(self.folder):
+        with writing(self.folder), giving_back():
             _optimize(self.collection.pictures)
             _optimize(self.collection.skipped)
         self._commits = 0
@@ -244,6 +254,22 @@ def _optimize(table: Any) -> None:
     table.optimize(cleanup_older_than=KEEP_OLD_VERSIONS)
 
 
+def _append(table: Any, rows: pa.Table) -> None:
+    """Insert rows of which the table has none, and read them."""
+    before, count = table.version, table.count_rows()
+    table.add(rows)
+    offsets = list(range(count, count + len(rows)))
+    _read_back(table, [table.take_offsets(offsets)], before)
+
+
+def _replace(table: Any, rows: pa.Table, *, whole: Iterable[str]) -> None:
+    """Insert rows, or put them in the place of others, and read them."""
+    before = table.version
+    _merge(table, rows, whole=whole)
+    conditions = id_conditions(rows["id"].to_pylist())
+    _read_back(table, (table.search().where(condition) for condition in conditions), before)
+
+
 def _merge(table: Any, rows: pa.Table, *, whole: Iterable[str] = ()) -> None:
     """Insert or replace rows; of the files ``whole`` no other rows are left."""
     merge = table.merge_insert("id").when_matched_update_all().when_not_matched_insert_all()
@@ -252,7 +278,7 @@ def _merge(table: Any, rows: pa.Table, *, whole: Iterable[str] = ()) -> None:
     merge.execute(rows)
 
 
-def _read_back(table: Any, ids: Iterable[str], before: int) -> None:
+def _read_back(table: Any, written: Iterable[Any], before: int) -> None:
     """Read what was written, and take it back where it cannot be read.
 
     LanceDB does not hear of every write that is cut short, as by a limit on the size of files; one
@@ -262,8 +288,8 @@ def _read_back(table: Any, ids: Iterable[str], before: int) -> None:
         OSError: it could not be read.
     """
     try:
-        for condition in id_conditions(ids):
-            table.search().where(condition).to_arrow()
+        for query in written:
+            query.to_arrow()
     except (OSError, RuntimeError, ValueError) as error:
         table.restore(before)
         raise OSError(f"what was written cannot be read: {error}") from error
