@@ -33,10 +33,10 @@ class Resampled:
         self._differences = embeddings[nearest] - embeddings  # (pictures, dimension)
         self._random = np.random.default_rng(seed)
 
-    def chunks(self, count: int) -> Iterator[Vectors]:
-        """(at most AT_ONCE, dimension) of unit rows, ``count`` in all."""
-        for start in range(0, count, AT_ONCE):
-            size = (min(AT_ONCE, count - start),)
+    def chunks(self, count: int, *, at_once: int = AT_ONCE) -> Iterator[Vectors]:
+        """(at most ``at_once``, dimension) of unit rows, ``count`` in all."""
+        for start in range(0, count, at_once):
+            size = (min(at_once, count - start),)
             of, by = (self._random.integers(0, len(self._real), size) for _ in range(2))
             moved = self._real[of] + self._differences[by]  # (size, dimension)
             yield unit(moved)

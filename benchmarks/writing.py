@@ -13,7 +13,6 @@ import tempfile
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 import typer
 
 from polyglance.search.collection import Collection
@@ -45,11 +44,11 @@ def _measured(collection: Path, rows: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "collection"
         with opened_for_writing(folder, source) as writer:
-            write(writer, _commits(made, COMMIT), first=rows)  # all that is loaded once is loaded
+            write(writer, made.chunks(COMMIT), first=rows)  # all that is loaded once is loaded
             gc.collect()
             before, most, written = resident_mb(), 0.0, 0
             held: dict[int, float] = {}
-            for chunk in _commits(made, rows):
+            for chunk in made.chunks(rows, at_once=COMMIT):
                 write(writer, [chunk], first=written)
                 written += len(chunk)
                 most = max(most, resident_mb() - before)
@@ -64,12 +63,6 @@ def _measured(collection: Path, rows: int) -> dict[str, Any]:
             "held_mb": {str(up_to): round(most) for up_to, most in held.items()},
             "peak_mb": round(peak_mb()),
         }
-
-
-def _commits(made: Resampled, rows: int) -> Any:
-    """(≤ COMMIT, dimension) at a time, ``rows`` in all."""
-    for chunk in made.chunks(rows):
-        yield from np.split(chunk, range(COMMIT, len(chunk), COMMIT))
 
 
 if __name__ == "__main__":
