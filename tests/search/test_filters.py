@@ -72,7 +72,8 @@ def numbers(searcher: Searcher, **asked: Any) -> list[str]:
     hits = searcher.search(Query.of("red"), top=50, filters=filters)
     assert searcher.matching(filters) == len(hits)
     names = sorted(hit.name for hit in hits)
-    assert sorted(hit.name for hit in searcher.sample(50, filters=filters)) == names
+    for listed in (searcher.sample(50, filters=filters), searcher.newest(top=50, filters=filters)):
+        assert sorted(hit.name for hit in listed) == names
     return sorted(Path(name).stem for name in names)
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from polyglance.data.place import Place
 from polyglance.search import nearest, vector_index
 from polyglance.search.collection import Collection
+from polyglance.search.hit import HIT_COLUMNS
 from polyglance.search.nearest import Neighbours
 from polyglance.search.schema import Stored, picture_id
 from polyglance.search.writer import Writer, open_for_writing
@@ -232,7 +233,7 @@ def test_single_rows_are_looked_up_by_an_index(little_probed: Neighbours) -> Non
     assert "ScalarIndexQuery" in rows.explain_plan()
     row = little_probed.row(picture_id("7.jpg"))
     assert row is not None
-    assert list(row) == nearest.COLUMNS
+    assert list(row) == HIT_COLUMNS
 
 
 def test_resident_rows_follow_the_writer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

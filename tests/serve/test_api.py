@@ -305,6 +305,7 @@ def test_openapi_describes_every_route(client: TestClient) -> None:
     assert sorted(paths) == [
         "/api/v1/collection",
         "/api/v1/explain/{picture_id}",
+        "/api/v1/pictures",
         "/api/v1/search",
         "/api/v1/search/image",
         "/api/v1/similar/{picture_id}",

@@ -164,5 +164,5 @@ def test_native_names() -> None:
 
 
 def test_filters_alone_tell_how_many_pass(client: TestClient) -> None:
-    assert ">2 of 2<" in client.get("/?folder=red").text
+    assert ">1–2 of 2<" in client.get("/?folder=red").text
     assert " of 8<" not in client.get("/").text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from html import unescape
+from pathlib import PurePosixPath
 
 import pytest
 from fastapi.testclient import TestClient
@@ -66,3 +67,39 @@ def test_beyond_the_end(client: TestClient) -> None:
     assert names(client.get("/?q=rot&offset=-1").text) == names(client.get("/?q=rot").text)
     answer = client.get("/?q=rot&offset=99999")
     assert (answer.status_code, "offset must be between" in answer.text) == (400, True)
+
+
+def test_filters_alone_turn_pages_too(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    listed = client.get("/api/v1/pictures?min_size=1").json()
+    everything = [PurePosixPath(each["path"]).name for each in listed["pictures"]]
+    assert len(everything) == listed["matching"] == 8
+    monkeypatch.setattr(pages, "HITS_SHOWN", 3)
+    seen, address = [], "/?min_size=1"
+    while True:
+        html = client.get(address).text
+        assert "Newest first" in html
+        assert 'class="score"' not in html  # nothing was asked
+        seen += map(unescape, names(html))
+        link = re.search(r'rel="next" href="(.*?)"', html)
+        assert ("Older pictures" in html) == (link is not None)
+        if link is None:
+            break
+        address = unescape(link[1])
+    assert seen == everything
+    assert "7–8 of 8" in html
+    beyond = client.get("/?min_size=1&offset=30").text
+    assert "No more pictures" in beyond
+    assert "Newer pictures" in beyond
+
+
+def test_listing(client: TestClient) -> None:
+    whole = client.get("/api/v1/pictures").json()
+    first = client.get("/api/v1/pictures?top=5").json()
+    rest = client.get("/api/v1/pictures?top=5&offset=5").json()
+    assert first["pictures"] + rest["pictures"] == whole["pictures"]
+    assert [answer["more"] for answer in (whole, first, rest)] == [False, True, False]
+    assert client.get("/api/v1/pictures?folder=red").json()["matching"] == 2
+    assert client.get("/api/v1/pictures?since=yesterday").status_code == 400
+    assert client.get("/api/v1/pictures?near=50,14,5km").status_code == 400  # places are not told
+    [picture] = client.get("/api/v1/pictures?top=1").json()["pictures"]
+    assert client.get(picture["thumbnail"]).status_code == 200

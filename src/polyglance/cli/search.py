@@ -101,6 +101,8 @@ def search(
 ) -> None:
     """Find pictures in a collection, best first, each with its score (cosine) and relevance.
 
+    With filters alone, those that were taken last come first, each with its date.
+
     With --hybrid, best first is by its ranks by vectors and by captions, which are told.
 
     Several texts and pictures are one query: the weighted sum of their embeddings, brought to unit
@@ -113,14 +115,6 @@ def search(
     from polyglance.search.opening import open_searcher
     from polyglance.search.relevance import nothing_matches
 
-    asked = query_of(
-        query,
-        language=language,
-        texts=text or (),
-        minus=minus or (),
-        images=image or (),
-        minus_images=minus_image or (),
-    )
     filters = Filters.of(
         folder=below_root(folder, read_info(location_of(collection)).root),
         since=since,
@@ -130,6 +124,17 @@ def search(
         orientation=orientation,
         kind=kind,
         caption=caption,
+    )
+    if filters and not any((query, text, minus, image, minus_image, hybrid, rerank, min_relevance)):
+        _list_newest(collection, filters, top=top, offset=offset, as_json=as_json)
+        return
+    asked = query_of(
+        query,
+        language=language,
+        texts=text or (),
+        minus=minus or (),
+        images=image or (),
+        minus_images=minus_image or (),
     )
     if rerank is not None:
         _check_reranking(asked, rerank_weight)  # before models are loaded
@@ -159,7 +164,7 @@ def search(
         min_relevance=min_relevance,
     )
     if not hits:
-        _print_nothing(searcher, filters, min_relevance)
+        _print_nothing(searcher.matching(filters), filters, min_relevance)
     elif offset == 0 and nothing_matches(hits):
         typer.echo(NO_MATCH.format(hits[0].relevance), err=True)
     if as_json:
@@ -168,6 +173,30 @@ def search(
     _print_languages(asked, searcher.encoder.languages)
     for hit in hits:
         typer.echo(_line(hit))
+
+
+def _list_newest(
+    collection: str, filters: Filters, *, top: int, offset: int, as_json: bool
+) -> None:
+    """Pictures without a question, and so without a model."""
+    from polyglance.search.collection import Collection
+    from polyglance.search.location import location_of
+    from polyglance.search.newest import newest
+    from polyglance.search.schema import readable
+
+    opened = Collection.open(location_of(collection))
+    hits = newest(opened, top=top, offset=offset, filters=filters)
+    if not hits:
+        _print_nothing(opened.matching(filters.expression()), filters)
+    if as_json:
+        dates = [hit.taken and hit.taken.isoformat() for hit in hits]
+        paths = [readable(str(hit.path)) for hit in hits]
+        listed = zip(paths, dates, hits, strict=True)
+        _print_json([{"path": path, "taken": date, "id": hit.id} for path, date, hit in listed])
+        return
+    for hit in hits:
+        date = f"{hit.taken:%Y-%m-%d %H:%M}" if hit.taken else "–"
+        typer.echo(f"{date:16}  {readable(str(hit.path))}")
 
 
 def _check_reranking(asked: Query, weight: float) -> None:
@@ -213,7 +242,7 @@ def _search_and_rerank(
         min_relevance=min_relevance,
     )
     if not hits and not gone:
-        _print_nothing(searcher, filters, min_relevance)
+        _print_nothing(searcher.matching(filters), filters, min_relevance)
     _print_languages(asked, searcher.encoder.languages)
     if warning := language_warning(asked.language, reranker.encoder.languages):
         typer.echo(f"{model}: {warning}", err=True)
@@ -259,8 +288,7 @@ def _print_reranked(hits: list[RerankedHit], offset: int) -> None:
         typer.echo(f"{score}  {each.rank:>4} → {rank:<4}  {_line(each.hit)}")
 
 
-def _print_nothing(searcher: Searcher, filters: Filters, min_relevance: float) -> None:
-    matching = searcher.matching(filters)
+def _print_nothing(matching: int, filters: Filters, min_relevance: float = 0.0) -> None:
     if matching and min_relevance:
         least = f"relevance {min_relevance:g} or above"
         told = f"there are {matching} pictures, and no more with {least}"

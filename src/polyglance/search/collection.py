@@ -225,6 +225,11 @@ class Collection:
         paths = (stored_path(*row) for row in self._scan(self.pictures, ["path", "path_bytes"]))
         return {picture_id(path) for path in paths if path in exact or path.startswith(folders)}
 
+    def matching(self, where: str | None = None) -> int:
+        """How many pictures and videos there are for which a LanceDB expression holds."""
+        with reading(self.folder):
+            return int(self.pictures.count_rows(first_of_files(where)))
+
     def rows(
         self, ids: Iterable[str], columns: Sequence[str] | None = None
     ) -> dict[str, dict[str, Any]]:
@@ -324,6 +329,11 @@ def _checked(content: object, path: str) -> CollectionInfo:
     except ValidationError as error:
         wrong = ", ".join(".".join(map(str, each["loc"])) for each in error.errors())
         raise CollectionError(f"{path} is damaged ({wrong}); {REBUILD}") from None
+
+
+def first_of_files(where: str | None) -> str:
+    """The expression for pictures, and the first rows of videos, for which another one holds."""
+    return FIRST_OF_A_FILE if where is None else f"{FIRST_OF_A_FILE} AND ({where})"
 
 
 def id_conditions(ids: Iterable[str], *, column: str = "id") -> Iterator[str]:

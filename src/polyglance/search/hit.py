@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from polyglance.data.place import Place
-from polyglance.search.schema import Captions
+from polyglance.search.schema import (
+    PLACE_COLUMNS,
+    SHOWN_COLUMNS,
+    Captions,
+    stored_path,
+    stored_place,
+)
 
 if TYPE_CHECKING:
+    from polyglance.search.collection import Collection
     from polyglance.search.hybrid import FoundBy
+
+HIT_COLUMNS = [*SHOWN_COLUMNS, "captions", *PLACE_COLUMNS]
+ITSELF = 1.0  # the score of a picture where nothing was asked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +70,31 @@ class Hit:
     def clock(self) -> str | None:
         """The moment as a player shows it, ``mm:ss`` or ``h:mm:ss``; ``None`` for a picture."""
         return None if self.moment is None else clock(self.moment)
+
+
+def hit_of(
+    collection: Collection,
+    row: Mapping[str, Any],
+    *,
+    score: float = ITSELF,
+    places: bool = True,
+    found_by: FoundBy | None = None,
+) -> Hit:
+    """A row that has ``HIT_COLUMNS`` as a hit, with its place where ``places`` are told."""
+    return Hit(
+        id=row["id"],
+        path=collection.absolute(stored_path(row["path"], row["path_bytes"])),
+        name=row["path"],
+        score=score,
+        width=row["width"],
+        height=row["height"],
+        taken=row["taken"],
+        content=row["content"],
+        captions=json.loads(row["captions"]) if row["captions"] else {},
+        moment=row["moment"],
+        place=stored_place(row) if places else None,
+        found_by=found_by,
+    )
 
 
 def clock(seconds: float) -> str:

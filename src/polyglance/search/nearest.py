@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from polyglance.search.collection import FIRST_OF_A_FILE
+from polyglance.search.collection import first_of_files
 from polyglance.search.common_words import CommonWords
+from polyglance.search.hit import HIT_COLUMNS
 from polyglance.search.lance import reading
-from polyglance.search.schema import PLACE_COLUMNS, SHOWN_COLUMNS, embeddings_of, row_shown
+from polyglance.search.schema import PLACE_COLUMNS, embeddings_of, row_shown
 from polyglance.search.vector_index import ALL_PARTITIONS, EXACT_UP_TO, partitions_probed
 
 if TYPE_CHECKING:
@@ -23,8 +24,7 @@ if TYPE_CHECKING:
 # Looking for a newer version takes a millisecond on disk, and on a store some requests; no need to
 # do it for every query.
 SECONDS_BETWEEN_LOOKS = 1.0
-COLUMNS = [*SHOWN_COLUMNS, "captions", *PLACE_COLUMNS]
-# The same, and what is compared: fewer columns, since each takes its time.
+# What a hit tells, and what is compared, in few columns: each takes its time.
 COLUMNS_BY_INDEX = ["shown", "captions", *PLACE_COLUMNS, "embedding"]
 # So many filters of late are remembered with what passes them.
 FILTERS_KEPT = 32
@@ -113,7 +113,7 @@ class Neighbours:
         """One row without its embedding, or ``None``."""
         resident = self._current()
         if resident is None:
-            return self.collection.rows([picture_id], COLUMNS).get(picture_id)
+            return self.collection.rows([picture_id], HIT_COLUMNS).get(picture_id)
         position = _position(resident, picture_id)
         return resident.rows.slice(position, 1).to_pylist()[0] if position >= 0 else None
 
@@ -136,8 +136,8 @@ class Neighbours:
         resident = self._current()
         if resident is None:
             with reading(self.collection.folder):
-                found = self.collection.pictures.search().where(_first_and(where))
-                return list(found.select(COLUMNS).limit(count).to_arrow().to_pylist())
+                found = self.collection.pictures.search().where(first_of_files(where))
+                return list(found.select(HIT_COLUMNS).limit(count).to_arrow().to_pylist())
         first = self._files(resident, where)
         spread = np.linspace(0, len(first) - 1, min(count, len(first))).round().astype(np.int64)
         return list(resident.rows.take(first[spread]).to_pylist())
@@ -147,8 +147,7 @@ class Neighbours:
         resident = self._current()
         if resident is not None:
             return len(self._files(resident, where))
-        with reading(self.collection.folder):
-            return int(self.collection.pictures.count_rows(_first_and(where)))
+        return self.collection.matching(where)
 
     def _files(self, resident: _Resident, where: str | None) -> NDArray[np.intp]:
         """(files,) numbers of the rows that are a picture, or the first of a video, and pass."""
@@ -227,7 +226,7 @@ class Neighbours:
     def _load(self) -> _Resident | None:
         if len(self.collection) > self.exact_up_to:
             return None
-        columns = [*COLUMNS, "embedding"]
+        columns = [*HIT_COLUMNS, "embedding"]
         with reading(self.collection.folder):
             table = self.collection.pictures.search().select(columns).to_arrow().combine_chunks()
         return _Resident(table.drop_columns(["embedding"]), embeddings_of(table), {})
@@ -258,10 +257,6 @@ def _best_of_each_file(neighbours: list[Neighbour]) -> list[Neighbour]:
     for each in neighbours:
         best.setdefault(each.row["file"], each)
     return list(best.values())
-
-
-def _first_and(where: str | None) -> str:
-    return FIRST_OF_A_FILE if where is None else f"{FIRST_OF_A_FILE} AND ({where})"
 
 
 def _is_first(rows: pa.Table) -> NDArray[np.bool_]:

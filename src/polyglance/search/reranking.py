@@ -14,8 +14,9 @@ from polyglance.errors import PictureError, QueryError
 from polyglance.features import joined
 from polyglance.search.filters import EVERYTHING, Filters
 from polyglance.search.hit import Hit
+from polyglance.search.paging import MAX_TOP
 from polyglance.search.query import Query
-from polyglance.search.searcher import MAX_TOP, Searcher
+from polyglance.search.searcher import Searcher
 from polyglance.search.terms import NOT_GIVEN
 
 if TYPE_CHECKING:

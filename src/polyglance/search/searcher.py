@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,14 +17,15 @@ from polyglance.search.caption_words import words_of_text
 from polyglance.search.collection import Collection
 from polyglance.search.encoder import Encoder
 from polyglance.search.filters import EVERYTHING, Filters
-from polyglance.search.hit import Hit
+from polyglance.search.hit import ITSELF, Hit, hit_of
 from polyglance.search.hybrid import DEPTH, FoundBy, fused_best, rank_both_ways
 from polyglance.search.lance import reading
 from polyglance.search.nearest import Neighbour, Neighbours
+from polyglance.search.newest import newest
+from polyglance.search.paging import check_page
 from polyglance.search.query import Query, language_warning
 from polyglance.search.query_pictures import QueryPictures
 from polyglance.search.relevance import check_relevance
-from polyglance.search.schema import stored_path, stored_place
 from polyglance.search.terms import NOT_GIVEN, Term
 from polyglance.search.text_index import has_captions
 
@@ -37,8 +37,6 @@ if TYPE_CHECKING:
 
     from polyglance.vision.heat_map import HeatMap
 
-MAX_TOP = 1000
-MAX_OFFSET = 10_000
 # Decoding a large PNG takes more than a gigabyte: no more than this many at a time.
 DECODED_AT_ONCE = 2
 # A sum of unit vectors that is so short, beside the weights, has no direction but noise.
@@ -133,7 +131,7 @@ class Searcher:
                 one; or a picture that the query names is not in the collection.
             PictureError: the query's picture cannot be read.
         """
-        _check_page(top, offset)
+        check_page(top, offset)
         check_relevance(min_relevance)
         words = _words_for_captions(query, offset + top) if hybrid else ""
         self.neighbours.follow()
@@ -184,7 +182,7 @@ class Searcher:
     def picture(self, picture_id: str) -> Hit | None:
         """One picture, or frame, of the collection by its id, or ``None``."""
         row = self.neighbours.row(picture_id) if _is_id(picture_id) else None
-        return self._hit(Neighbour(row, 1.0)) if row else None
+        return self._hit(Neighbour(row, ITSELF)) if row else None
 
     def compare(self, picture_id: str, query: Query) -> Hit:
         """One picture of the collection as a hit, with its score for a query.
@@ -220,7 +218,20 @@ class Searcher:
     def sample(self, count: int, *, filters: Filters = EVERYTHING) -> list[Hit]:
         """Up to ``count`` pictures from all over the collection, always the same ones."""
         rows = self.neighbours.sample(count, where=self._where(filters))
-        return [self._hit(Neighbour(row, 1.0)) for row in rows]
+        return [self._hit(Neighbour(row, ITSELF)) for row in rows]
+
+    def newest(self, *, top: int = 10, offset: int = 0, filters: Filters = EVERYTHING) -> list[Hit]:
+        """The ``top`` pictures that were taken last: see :func:`polyglance.search.newest.newest`.
+
+        Raises:
+            QueryError: a number is out of range, or places are not told and ``filters`` ask for
+                one.
+        """
+        self._where(filters)
+        self.neighbours.follow()
+        return newest(
+            self.collection, top=top, offset=offset, filters=filters, places=self.tells_places
+        )
 
     def language_warning(self, language: str) -> str | None:
         """A sentence where the model was trained on known languages and this is none of them."""
@@ -294,20 +305,9 @@ class Searcher:
         return [self._hit(neighbour, found_by) for neighbour, found_by in page]
 
     def _hit(self, neighbour: Neighbour, found_by: FoundBy | None = None) -> Hit:
-        row: dict[str, Any] = neighbour.row
-        return Hit(
-            id=row["id"],
-            path=self.collection.absolute(stored_path(row["path"], row["path_bytes"])),
-            name=row["path"],
-            score=neighbour.score,
-            width=row["width"],
-            height=row["height"],
-            taken=row["taken"],
-            content=row["content"],
-            captions=json.loads(row["captions"]) if row["captions"] else {},
-            moment=row["moment"],
-            place=stored_place(row) if self.tells_places else None,
-            found_by=found_by,
+        row, score = neighbour
+        return hit_of(
+            self.collection, row, score=score, places=self.tells_places, found_by=found_by
         )
 
 
@@ -324,13 +324,6 @@ def _words_for_captions(query: Query, last: int) -> str:
 
 def _absent(picture_id: str) -> QueryError:
     return QueryError("there is no picture {id!r} in this collection", id=picture_id)
-
-
-def _check_page(top: int, offset: int) -> None:
-    if not 1 <= top <= MAX_TOP + 1:  # one more tells whether there are more
-        raise QueryError("the number of results must be between 1 and {most}", most=MAX_TOP)
-    if not 0 <= offset <= MAX_OFFSET:
-        raise QueryError("the offset must be between 0 and {most}", most=MAX_OFFSET)
 
 
 def _is_id(text: str) -> bool:

@@ -20,6 +20,14 @@ PICTURE: dict[str, JsonValue] = {
     "text_rank": None,
     "thumbnail": "/thumbnail/5f2c9a0b77e1d344?v=9b1c5e0d8f3a",
 }
+UNASKED = ("score", "relevance", "vector_rank", "text_rank")  # nothing was looked for
+LISTING: dict[str, JsonValue] = {
+    "matching": 412,
+    "offset": 0,
+    "more": True,
+    "pictures": [{name: value for name, value in PICTURE.items() if name not in UNASKED}],
+    "milliseconds": 6.1,
+}
 ANSWER: dict[str, JsonValue] = {
     "query": "ein Hund im Schnee",
     "language": "de",
@@ -90,6 +98,35 @@ class Picture(BaseModel):
     vector_rank: int | None
     text_rank: int | None
     thumbnail: str
+
+
+class Listed(BaseModel):
+    """A picture or video of the collection, as in a hit; ``moment`` is a video's first frame's."""
+
+    id: str
+    path: str
+    width: int
+    height: int
+    taken: datetime | None
+    place: Position | None
+    moment: float | None
+    thumbnail: str
+
+
+class Listing(BaseModel):
+    """Pictures that pass the filters, those that were taken last first.
+
+    Those without a date come after the others. ``matching`` is how many pass, shown or not;
+    ``more`` whether others come after these, from ``offset`` plus their number on.
+    """
+
+    model_config = ConfigDict(json_schema_extra={"examples": [LISTING]})
+
+    matching: int
+    offset: int
+    more: bool
+    pictures: list[Listed]
+    milliseconds: float
 
 
 class Guessed(BaseModel):

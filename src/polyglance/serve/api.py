@@ -14,15 +14,18 @@ from fastapi import Query as Parameter
 from polyglance.errors import PictureError
 from polyglance.search.filters import Filters
 from polyglance.search.hit import Hit
+from polyglance.search.paging import MAX_OFFSET
 from polyglance.search.query import Query
 from polyglance.search.relevance import nothing_matches
-from polyglance.search.searcher import MAX_OFFSET, Searcher
+from polyglance.search.searcher import Searcher
 from polyglance.search.terms import MAX_CHARACTERS
 from polyglance.serve.answers import (
     About,
     Answer,
     Explanation,
     Guessed,
+    Listed,
+    Listing,
     Picture,
     Place,
     Position,
@@ -170,6 +173,19 @@ def make_api(
         find = partial(searcher.similar, picture_id)
         return answer(None, filters, find, top=top, offset=offset)
 
+    @api.get("/pictures")
+    def pictures(filters: Filtering, top: Top = 20, offset: Offset = 0) -> Listing:
+        """List pictures without a question, those that were taken last first."""
+        started = time.perf_counter()
+        found = searcher.newest(top=top + 1, offset=offset, filters=filters)
+        return Listing(
+            matching=searcher.matching(filters),
+            offset=offset,
+            more=len(found) > top,
+            pictures=[Listed(**_shared(hit)) for hit in found[:top]],
+            milliseconds=round(1e3 * (time.perf_counter() - started), 1),
+        )
+
     @api.get("/explain/{picture_id}", responses=ABSENT)
     def explain_picture(picture_id: PictureId, q: Words, language: Language = None) -> Explanation:
         """Say where in a picture of the collection the words are."""
@@ -243,16 +259,23 @@ def _position(hit: Hit) -> Position | None:
 
 def _picture(hit: Hit) -> Picture:
     return Picture(
-        id=hit.id,
-        path=hit.name,
+        **_shared(hit),
         score=round(hit.score, 6),
         relevance=None if hit.relevance is None else round(hit.relevance, 4),
-        width=hit.width,
-        height=hit.height,
-        taken=hit.taken,
-        place=_position(hit),
-        moment=hit.moment,
         vector_rank=None if hit.found_by is None else hit.found_by.vector,
         text_rank=None if hit.found_by is None else hit.found_by.text,
-        thumbnail=thumbnail_address(hit),
     )
+
+
+def _shared(hit: Hit) -> dict[str, Any]:
+    """What is told of every picture, found or listed."""
+    return {
+        "id": hit.id,
+        "path": hit.name,
+        "width": hit.width,
+        "height": hit.height,
+        "taken": hit.taken,
+        "place": _position(hit),
+        "moment": hit.moment,
+        "thumbnail": thumbnail_address(hit),
+    }

@@ -7,8 +7,8 @@ from typing import Annotated
 from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, JsonValue
 
 from polyglance.search.filters import Filters, Orientation
+from polyglance.search.paging import MAX_OFFSET
 from polyglance.search.query import Query
-from polyglance.search.searcher import MAX_OFFSET
 from polyglance.search.terms import MAX_CHARACTERS, MAX_TERMS, MAX_WEIGHT, Term
 from polyglance.serve.filtering import (
     CAPTION,

@@ -15,9 +15,10 @@ from polyglance.errors import CollectionError, PictureError, PolyglanceError, Qu
 from polyglance.search.filters import EVERYTHING, Filters
 from polyglance.search.hit import Hit
 from polyglance.search.hybrid import DEPTH
+from polyglance.search.paging import MAX_OFFSET
 from polyglance.search.query import Query
 from polyglance.search.relevance import nothing_matches
-from polyglance.search.searcher import MAX_OFFSET, Searcher
+from polyglance.search.searcher import Searcher
 from polyglance.search.terms import NOT_GIVEN
 from polyglance.serve.api import thumbnail_address
 from polyglance.serve.asked import Asked, Part
@@ -60,6 +61,7 @@ class View:
         more: whether there are hits after these.
         hybrid: whether they were found by captions as well.
         hits: best first.
+        newest: where there are filters alone, what passes them, taken last first.
         samples: pictures to look at where nothing was asked.
         milliseconds: that the search took.
         explains: whether the model can say why it found a picture.
@@ -76,6 +78,7 @@ class View:
     more: bool = False
     hybrid: bool = False
     hits: list[Hit] = field(default_factory=list)
+    newest: list[Hit] = field(default_factory=list)
     samples: list[Hit] = field(default_factory=list)
     milliseconds: float = 0.0
     explains: bool = False
@@ -199,8 +202,12 @@ def _find(
     view.parts = _parts(searcher, uploads, asked)
     view.filters = Filters.of(**asked.typed)
     view.matching = searcher.matching(view.filters)
+    if not asked and view.filters:
+        listed = searcher.newest(top=HITS_SHOWN + 1, offset=asked.offset, filters=view.filters)
+        view.newest, view.more = listed[:HITS_SHOWN], len(listed) > HITS_SHOWN
+        return
     if not asked:
-        view.samples = searcher.sample(SAMPLES_SHOWN, filters=view.filters)
+        view.samples = searcher.sample(SAMPLES_SHOWN)
         return
     query = searcher.understand(asked.query(uploads))
     count(query)
