@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from polyglance.search import collection as reading
 from polyglance.search import writer as writing
 from polyglance.search.schema import Stored, picture_id
 from polyglance.search.writer import Writer, open_for_writing
@@ -75,3 +76,22 @@ def test_a_video_that_comes_again_is_as_long_as_it_is_now(writer: Writer) -> Non
     writer.upsert(frames(5))
     writer.upsert(frames(3))
     assert len(stored(writer)["f.mp4"]) == 3
+
+
+@pytest.mark.parametrize("where", [None, "id = file"])
+def test_all_rows_are_read_in_parts_of_the_state_that_there_was(
+    writer: Writer, monkeypatch: pytest.MonkeyPatch, where: str | None
+) -> None:
+    monkeypatch.setattr(reading, "ROWS_AT_ONCE", 3)
+    names = [f"{number}.png" for number in range(10)]
+    writer.upsert([a_row(name, ONE) for name in names])
+    other = reading.Collection.open(writer.folder)
+    seen: list[str] = []
+    for batch in other.batches(["path", "embedding"], where=where):
+        assert len(batch) <= 3
+        seen += batch.column("path").to_pylist()
+        writer.remove_pictures([picture_id(name) for name in names[:5]])
+        other.refresh()
+    assert seen == names
+    left = other.batches(["path"], where=where)
+    assert [path for batch in left for path in batch.column("path").to_pylist()] == names[5:]

@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 
 FORMAT = 5
 IDS_PER_FILTER = 1000
+# LanceDB reads two gigabytes ahead of whoever takes its batches. A query of more was seen to stop
+# for ever, about once in ten times: over five million rows with their embeddings.
+ROWS_AT_ONCE = 200_000
 FIRST_OF_A_FILE = "id = file"  # a picture, or the first row of a video
 
 # From a format to the next one: changes the tables, writes the new description and returns it.
@@ -265,15 +268,22 @@ class Collection:
     def _batches(
         self, table: Any, columns: Sequence[str], where: str | None, *, numbered: bool = False
     ) -> Iterator[pa.RecordBatch]:
+        """Rows in order, of the state that there is now, ``ROWS_AT_ONCE`` a query."""
         with reading(self.folder):
-            rows = table.search() if where is None else table.search().where(where)
-            reader = rows.select(list(columns)).with_row_id(numbered).to_batches()
-        while True:  # what the consumer does with a batch is not the table's fault
+            count = table.count_rows(where)
+            if count > ROWS_AT_ONCE:  # the table may move on, and offsets with it
+                table = _as_it_is(self.folder, table)
+        for start in range(0, count, ROWS_AT_ONCE):
             with reading(self.folder):
-                batch = next(reader, None)
-            if batch is None:
-                return
-            yield batch
+                rows = table.search() if where is None else table.search().where(where)
+                rows = rows.select(list(columns)).with_row_id(numbered)
+                reader = rows.offset(start).limit(ROWS_AT_ONCE).to_batches()
+            while True:  # what the consumer does with a batch is not the table's fault
+                with reading(self.folder):
+                    batch = next(reader, None)
+                if batch is None:
+                    break
+                yield batch
 
 
 def read_info(folder: Location, *, migrate: bool = True) -> CollectionInfo:
@@ -353,6 +363,13 @@ def id_conditions(ids: Iterable[str], *, column: str = "id") -> Iterator[str]:
     for start in range(0, len(wanted), IDS_PER_FILTER):
         listed = ", ".join(f"'{key}'" for key in wanted[start : start + IDS_PER_FILTER])
         yield f"{column} IN ({listed})"
+
+
+def _as_it_is(folder: Location, table: Any) -> Any:
+    """The same state of a table, opened anew, so that it stays."""
+    own = connect(folder).open_table(table.name)
+    own.checkout(table.version)
+    return own
 
 
 def _open_table(folder: Location, name: str, schema: pa.Schema) -> Any:
