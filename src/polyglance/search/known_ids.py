@@ -1,7 +1,7 @@
 """Which ids a table may hold: rows that it cannot hold are appended, and not looked for in it.
 
-A merge reads the ids of all rows, so that writing a collection would take longer with every commit:
-of a million pictures, the last ten thousand as long as the first hundred thousand.
+A merge reads the ids of all rows, so that every commit takes longer than the one before: with
+merges alone, five million rows took fifteen times as long as one million.
 """
 
 from __future__ import annotations

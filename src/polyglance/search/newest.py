@@ -22,7 +22,7 @@ def newest(
     """The ``top`` pictures and videos that were taken last; it needs no model.
 
     By the EXIF date; those without one come after the others, and equals are in the order of ids,
-    so that pages fit together. Dates of all that passes are read: 1 ms for some thousands.
+    so that pages fit together. The dates of all that passes are read for every page.
 
     Args:
         collection: open for reading.
