@@ -34,7 +34,7 @@ docs: .venv/.docs-ready  ## the documentation as a site in docs/_build/html, eve
 	@touch $@
 
 audit: .venv/.audit-ready  ## ask, over the network, whether pinned versions have known vulnerabilities
-	$(BIN)/python -m pip_audit --requirement constraints.txt --no-deps --disable-pip
+	$(BIN)/python .ci/audit.py $(AUDIT)
 
 .venv/.audit-ready: .venv/.ready
 	$(BIN)/python -m pip --disable-pip-version-check --quiet install -c constraints.txt -e ".[audit]"
