@@ -119,6 +119,16 @@ def test_search_by_image(photos: Path, tmp_path: Path) -> None:
     assert "language" not in hits[0]
 
 
+def test_words_that_name_a_picture_file_are_told_of_the_option(photos: Path) -> None:
+    run("index", "photos", "-c", "c")
+    result = CliRunner().invoke(app, ["search", str(photos / "red.png"), "-c", "c", "-n", "1"])
+    assert result.exit_code == 0, result.output
+    assert f"to search by that picture: --image '{photos / 'red.png'}'" in result.stderr
+    assert len([line for line in result.stdout.splitlines() if line.endswith(".png")]) == 1
+    gone = CliRunner().invoke(app, ["search", "gone.png", "-c", "c"])
+    assert "--image" not in gone.output
+
+
 def test_model_is_remembered(photos: Path, tmp_path: Path) -> None:
     (tmp_path / "model").mkdir()
     run("index", "photos", "-c", "c", "--model", "model")

@@ -257,6 +257,7 @@ def test_what_is_no_picture_says_so(tmp_path: Path) -> None:
         "text.jpg": (b"This is no picture, it is a text." * 9, "not a picture in a known format"),
         "page.png": (b"<html><body><img src='a.png'></body></html>", "not a picture in a known"),
         "script.jpg": (b"%!PS-Adobe-3.0 EPSF-3.0\n", "not a picture in a known format"),
+        "byte.jpg": (b"x", "not a picture in a known format"),
         "jpeg.jpg": (b"\xff\xd8\xff", "cannot be decoded"),
         "zeros.jpg": (bytes(1000), "not a picture in a known format"),
         "phone.heic": (HEIC, "cannot be decoded"),

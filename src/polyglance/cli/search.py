@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 EMPTY = "the collection is empty"
 COLLECTION_HELP = "Made by 'polyglance index', or its copy at s3://BUCKET/PATH."
 MODEL_HELP = "An export of the collection's model. Without it: the model itself."
+PICTURE_FILE = "{0!r} is looked for as words; to search by that picture: --image {0!r}"
 NO_MATCH = "nothing here matches well: the best picture has relevance {:.2f}; the nearest are"
 
 
@@ -61,7 +62,9 @@ def search(
         list[Path] | None, typer.Option(metavar="FILE", help="Pictures unlike this file.")
     ] = None,
     model: Annotated[str | None, typer.Option(help=MODEL_HELP)] = None,
-    top: Annotated[int, typer.Option(min=1, max=1000, help="How many pictures.")] = 10,
+    top: Annotated[
+        int, typer.Option("--top", "-n", min=1, max=1000, help="How many pictures.")
+    ] = 10,
     offset: Annotated[
         int, typer.Option(min=0, max=10_000, help="Leave out so many of the best before them.")
     ] = 0,
@@ -138,6 +141,8 @@ def search(
     )
     if rerank is not None:
         _check_reranking(asked, rerank_weight)  # before models are loaded
+    if query is not None and _is_picture(query):
+        typer.echo(PICTURE_FILE.format(query), err=True)
     searcher = open_searcher(collection, model, pictures=bool(image or minus_image))
     asked = searcher.understand(asked)
     if rerank is not None:
@@ -173,6 +178,17 @@ def search(
     _print_languages(asked, searcher.encoder.languages)
     for hit in hits:
         typer.echo(_line(hit))
+
+
+def _is_picture(query: str) -> bool:
+    """Whether the words are the name of a picture file, as rclip and others take it."""
+    from polyglance.data.decode import IMAGE_SUFFIXES
+
+    path = Path(query)
+    try:
+        return path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()
+    except OSError:  # longer than any name
+        return False
 
 
 def _list_newest(

@@ -7,7 +7,8 @@ are cut short, files that would fill the memory, and files that are no pictures 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import struct
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from io import BytesIO
@@ -188,12 +189,20 @@ def _identify(file: IO[bytes]) -> Image:
         raise PictureError("empty (0 bytes)")
     for name in _decoders(head):
         factory, accepts = PillowImage.OPEN[name]
-        if accepts is None or accepts(head) is True:
+        if accepts is None or _accepted(accepts, head):
             image = factory(file, "")
             if not isinstance(image, PillowImage.Image):
                 raise PictureError("not a picture")
             return image
     raise PictureError("not a picture in a known format")
+
+
+def _accepted(accepts: Callable[[bytes], bool | str], head: bytes) -> bool:
+    """Whether a decoder takes a file; some expect more bytes than a tiny file has."""
+    try:
+        return accepts(head) is True
+    except (IndexError, struct.error):
+        return False
 
 
 def _decoders(head: bytes) -> tuple[str, ...]:
