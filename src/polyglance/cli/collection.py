@@ -218,7 +218,10 @@ def duplicates(
 @app.command()
 def evaluate(
     collection: CollectionPlace,
-    manifest: Annotated[Path, typer.Argument(help="Whose captions are asked: .jsonl or .parquet.")],
+    manifest: Annotated[
+        Path,
+        typer.Argument(metavar="MANIFEST", help="Whose captions are asked: .jsonl or .parquet."),
+    ],
     language: Annotated[
         list[str] | None,
         typer.Option(metavar="TAG", help="Ask in this language only; may be repeated."),

@@ -26,8 +26,13 @@ class GalleryChoice(StrEnum):
 
 
 def evaluate(
-    model: Annotated[str, typer.Argument(help="A built-in model's name or a checkpoint's folder.")],
-    manifest: Annotated[Path, typer.Argument(help="Pictures and captions: .jsonl or .parquet.")],
+    model: Annotated[
+        str,
+        typer.Argument(metavar="MODEL", help="A built-in model's name or a checkpoint's folder."),
+    ],
+    manifest: Annotated[
+        Path, typer.Argument(metavar="MANIFEST", help="Pictures and captions: .jsonl or .parquet.")
+    ],
     json: Annotated[
         Path | None, typer.Option("--json", help="Write everything measured to this JSON file.")
     ] = None,

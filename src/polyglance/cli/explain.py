@@ -12,8 +12,10 @@ LONGEST_SIDE = 2048  # pixels of what is written; a map has some hundred cells
 
 
 def explain(
-    image: Annotated[Path, typer.Argument(help="A picture file.")],
-    text: Annotated[str, typer.Argument(help="Words, in any language of the model's.")],
+    image: Annotated[Path, typer.Argument(metavar="PICTURE", help="A picture file.")],
+    text: Annotated[
+        str, typer.Argument(metavar="WORDS", help="Words, in any language of the model's.")
+    ],
     output: Annotated[
         Path,
         typer.Option("--output", "-o", help="The picture with the map over it: .png, .jpg, .webp."),

@@ -61,7 +61,9 @@ def prepare_features(
 
 
 def export_precomp(
-    manifest: Annotated[Path, typer.Argument(help="Pictures and captions: .jsonl or .parquet.")],
+    manifest: Annotated[
+        Path, typer.Argument(metavar="MANIFEST", help="Pictures and captions: .jsonl or .parquet.")
+    ],
     output: Annotated[Path, typer.Option(metavar="FOLDER", help="Where the files go.")],
     store: Annotated[
         Path | None,

@@ -9,7 +9,9 @@ import typer
 
 
 def translate(
-    manifest: Annotated[Path, typer.Argument(help="A dataset: .jsonl or .parquet.")],
+    manifest: Annotated[
+        Path, typer.Argument(metavar="MANIFEST", help="A dataset: .jsonl or .parquet.")
+    ],
     model: Annotated[
         str,
         typer.Option(

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 def vocabulary(
     manifest: Annotated[
         Path,
-        typer.Argument(help="Captions: .jsonl or .parquet; of its splits, the training ones."),
+        typer.Argument(
+            metavar="MANIFEST",
+            help="Captions: .jsonl or .parquet; of its splits, the training ones.",
+        ),
     ],
     output: Annotated[Path, typer.Option(metavar="FILE", help="The JSON file to write.")],
     characters: Annotated[

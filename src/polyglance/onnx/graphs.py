@@ -17,6 +17,7 @@ from polyglance.systems.base import System
 from polyglance.systems.mini import Mini
 
 DYNAMIC = torch.export.Dim.DYNAMIC
+_LOGGERS = ("torch.onnx", "onnxscript", "onnx_ir")  # they tell of what they leave alone
 
 
 class ImageGraph(nn.Module):
@@ -109,12 +110,13 @@ def _exporting() -> Iterator[None]:
         import onnxscript  # noqa: F401 -- it brings onnx
     except ImportError:
         raise ConfigError("exporting needs the extra: pip install 'polyglance[onnx]'") from None
-    logger = logging.getLogger("torch.onnx")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
+    levels = {logging.getLogger(name): logging.getLogger(name).level for name in _LOGGERS}
+    for logger in levels:
+        logger.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
             warnings.simplefilter("ignore")
             yield
     finally:
-        logger.setLevel(level)
+        for logger, level in levels.items():
+            logger.setLevel(level)
