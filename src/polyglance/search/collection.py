@@ -247,11 +247,14 @@ class Collection:
 
     def rows_of_files(self, files: Iterable[str]) -> dict[str, list[dict[str, Any]]]:
         """A file's id → its rows with all columns: one of a picture, a video's frames in order."""
-        found: dict[str, list[dict[str, Any]]] = {}
-        for condition in id_conditions(files, column="file"):
+        # First rows have their files' ids, and the index that large collections have is over ids.
+        first = self.rows(files).values()
+        found = {row["file"]: [row] for row in first if row["moment"] is None}
+        videos = [row["file"] for row in first if row["moment"] is not None]
+        for condition in id_conditions(videos, column="file"):
             with reading(self.folder):
                 rows = self.pictures.search().where(condition).to_arrow().to_pylist()
-            for row in sorted(rows, key=lambda row: row["moment"] or 0.0):
+            for row in sorted(rows, key=lambda row: row["moment"]):
                 found.setdefault(row["file"], []).append(row)
         return found
 
