@@ -19,7 +19,7 @@ from polyglance.systems.builders import build_system
 from polyglance.systems.checkpoint import read_config
 from polyglance.systems.config import HubDualEncoderConfig
 from polyglance.training.recipe import Recipe
-from polyglance.training.run import make_system
+from polyglance.training.system import make_system
 
 TEXTS = [
     "a dog",

@@ -12,7 +12,7 @@ import pytest
 
 from polyglance.systems.config import CLMRConfig, FeiConfig
 from polyglance.training.recipe import load_recipe
-from polyglance.training.run import check_model
+from polyglance.training.system import check_model
 
 RECIPES = Path(__file__).parents[2] / "recipes"
 WAYS = ("image_to_text", "text_to_image")

@@ -150,7 +150,7 @@ def test_reasons_are_given_only_where_the_runs_bear_them_out(recipes: Any, tmp_p
 
 def test_every_setting_is_a_recipe_of_its_own(recipes: Any, monkeypatch: Any) -> None:
     from polyglance.training.recipe import load_recipe
-    from polyglance.training.run import check_model
+    from polyglance.training.system import check_model
 
     _, paper_2 = recipes
     monkeypatch.setenv("POLYGLANCE_FLICKR8K", "/photos")

@@ -18,7 +18,7 @@ from polyglance.evaluation.bootstrap import Interval
 from polyglance.evaluation.pointing import Pointed, Pointing
 from polyglance.systems.config import PortazConfig
 from polyglance.training.recipe import load_recipe
-from polyglance.training.run import check_model
+from polyglance.training.system import check_model
 from support.colours import PALETTE, picture
 from support.localiser import colour_localiser
 

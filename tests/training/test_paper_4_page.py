@@ -21,7 +21,7 @@ from polyglance.systems.config import (
     SentenceTextConfig,
 )
 from polyglance.training.recipe import load_recipe
-from polyglance.training.run import check_model
+from polyglance.training.system import check_model
 
 ROOT = Path(__file__).parents[2]
 RECIPES = ROOT / "recipes"

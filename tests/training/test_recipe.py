@@ -117,7 +117,7 @@ def test_variables_are_expanded_in_paths_alone(
 
 @pytest.mark.parametrize("path", sorted(RECIPES.glob("*.toml")), ids=lambda path: path.stem)
 def test_the_recipes_that_we_ship_are_valid(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from polyglance.training.run import check_model
+    from polyglance.training.system import check_model
 
     for name in (
         "CAPTIONS",
@@ -136,7 +136,7 @@ def test_the_recipes_that_we_ship_are_valid(path: Path, monkeypatch: pytest.Monk
 
 
 def test_a_wrong_model_table_names_its_key() -> None:
-    from polyglance.training.run import check_model
+    from polyglance.training.system import check_model
 
     with pytest.raises(ConfigError, match=r"model: smooth\.dimensions: no such key"):
         check_model({"system": "smooth", "dimensions": 3})

@@ -32,8 +32,8 @@ def train(
     building one. The trained model lies in the folder's `model`, ready for every other verb.
     """
     from polyglance.training.recipe import load_recipe
-    from polyglance.training.run import check_model
     from polyglance.training.run import train as run_recipe
+    from polyglance.training.system import check_model
 
     loaded = load_recipe(recipe, overrides or [])
     if "checkpoint" not in loaded.model:

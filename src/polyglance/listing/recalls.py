@@ -9,7 +9,7 @@ from pathlib import Path
 from polyglance.data.language import is_language_tag
 from polyglance.listing.entry import Measured, Recall
 from polyglance.systems.checkpoint import CARD
-from polyglance.training.run import MODEL, REPORT
+from polyglance.training.folder import MODEL, REPORT
 
 FIRST_COLUMN = "text→image R@1"
 WORST = " (worst)"
