@@ -231,7 +231,8 @@ def _times(path: Path) -> list[str]:
     lines = [
         f"Time to encode {plain['captions']:,} Chinese captions of the validation photos with two "
         f"of these models (seed 0), in turns, on {plain['threads']} processors; "
-        f"{len(plain['seconds'])} rounds, each with a model just loaded, which remembers no words.",
+        f"{len(plain['seconds'])} rounds, of each the median of six turns; each with a model just "
+        "loaded, which remembers no words.",
         "",
         "| system | median of seconds | captions a second |",
         "|---|---|---|",
