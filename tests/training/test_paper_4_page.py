@@ -397,9 +397,9 @@ def test_the_benchmark_loads_each_model_anew_and_in_turns(
     output = tmp_path / "results" / "paper-4-times.json"
     monkeypatch.setitem(benchmark["main"].__globals__, "OUTPUT", output)
     benchmark["main"]()
-    rounds = benchmark["ROUNDS"]
+    rounds, turns = benchmark["ROUNDS"], benchmark["TURNS"]
     assert asked[:4] == ["cl2cm", "plain", "plain", "cl2cm"]
-    assert encoded == [["黑狗。", "白狗", "zh", "zh"]] * 2 * (rounds + 1)
+    assert encoded == [["黑狗。", "白狗", "zh", "zh"]] * 2 * turns * (rounds + 1)
     rows = {row["system"]: row for row in json.loads(output.read_text("utf-8"))}
     assert [len(row["seconds"]) for row in rows.values()] == [rounds, rounds]
     assert {row["captions"] for row in rows.values()} == {2}
