@@ -11,7 +11,7 @@ from ledger import Ledger, Logged, difference
 from paper_2_findings import verdict
 from polyglance.evaluation.seeds import over_seeds, plus_minus
 
-MAIN, PARTS, NOISE, TEACHERS = "Chinese", "parts", "noise", "teachers"
+MAIN, PARTS, NOISE, TEACHERS, TRUST = "Chinese", "parts", "noise", "teachers", "trust"
 WHOLE = "whole texts"  # the same rows, over a text encoder that knows Chinese from elsewhere
 LONGER = "whole texts, longer"
 PLAIN, DISTILLED, NRCCR, CL2CM = "plain", "text tower distilled", "NRCCR", "CL2CM"
@@ -21,6 +21,8 @@ WORDLESS, APART = "without words", "without distillation"
 HARDEST = "NRCCR, maximum of hinges"
 SHARED, FROZEN = "shared", "frozen sentence encoder"
 NOISY, RATES = (PLAIN, NRCCR, CL2CM), (0.2, 0.4)
+TRUSTING = "CL2CM, trusting"
+TRUSTING_FROZEN = "CL2CM, trusting, frozen teacher"
 SHARE = 50.0  # percent of the gap; the target
 # Variant → what it is a variant of, and what is done to it.
 VARIANTS = {

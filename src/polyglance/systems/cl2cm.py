@@ -18,6 +18,11 @@ similarities spread over the batch's translations, and a translation's over the 
 takes its caption's place with the student. The teacher takes no gradient from it. A translation
 that went wrong is less like its source than others are, and is then not forced upon the picture.
 
+**Trust**, where ``trusted_rank`` asks for it: L(v, t) is over those translations alone that the
+teacher finds near their captions, and counts by their share, so that each weighs what it did.
+Others are no positives, and no negatives either: they may be right. That the network between the
+languages gives reliable correspondences is the paper's; to leave the rest out is ours.
+
 **The teacher** is a text encoder of its own, read for nothing but s and t: one like the student's
 that learns beside it or in an earlier phase, any other by configuration, such as a frozen sentence
 encoder, which has no words to align; or it is the student's encoder itself, which both networks
@@ -109,7 +114,7 @@ class CL2CM(TranslationLearner):
         each = self.encode_pairs(batch, words=shares and config.word_weight > 0)
         taught = self._taught(each, batch)
         return weighted(
-            ("target", config.target_weight, partial(self.contrast_targets, each)),
+            ("target", config.target_weight, partial(self._targets, taught, each)),
             ("sentences", config.sentence_weight, partial(self._sentences, taught, each.same)),
             ("words", config.word_weight, partial(self._words, taught)),
             ("relations", config.distillation_weight, partial(self._relations, taught, each)),
@@ -130,6 +135,16 @@ class CL2CM(TranslationLearner):
             middle = len(pairs.sources)
             sources, targets = both.rows(slice(middle)), both.rows(slice(middle, None))
         return _Taught(sources, targets, self.compare(sources.embedding, targets.embedding))
+
+    def _targets(self, taught: _Taught, each: EncodedPairs) -> Tensor:
+        """The loss between pictures and the translations that are trusted."""
+        if self.config.trusted_rank is None:
+            return self.contrast_targets(each)
+        trusted = trusted_pairs(taught.scores, each.same, rank=self.config.trusted_rank)
+        if not trusted.any():
+            return 0.0 * each.targets.embedding.sum()  # in the graph, as other processes expect
+        among_them = self.contrast(each.images, each.targets, each.translated, counted=trusted)
+        return trusted.float().mean() * among_them
 
     def _sentences(self, taught: _Taught, same: Tensor) -> Tensor:
         """The contrast between captions and translations."""
@@ -153,3 +168,21 @@ class CL2CM(TranslationLearner):
         """Those of a dual encoder, ``teacher`` where it is one of its own, ``loss.sentences``."""
         own: dict[str, nn.Module] = {"loss.sentences": self.sentence_loss}
         return super().parts() | own | ({} if self.teacher is None else {"teacher": self.teacher})
+
+
+def trusted_pairs(scores: Tensor, same: Tensor, *, rank: int) -> Tensor:
+    """Whether a caption and its translation are among the best ``rank`` of each other.
+
+    Args:
+        scores: (pairs, pairs) of captions with translations; a pair's own are on the diagonal.
+        same: (pairs, pairs) bool, what says the same and is no rival.
+        rank: from 1.
+
+    Returns:
+        (pairs,) bool.
+    """
+    own = scores.diagonal()  # (pairs,)
+    rivals = scores.masked_fill(same, float("-inf"))
+    better_translations = (rivals > own[:, None]).sum(1)  # (pairs,)
+    better_captions = (rivals > own[None, :]).sum(0)  # (pairs,)
+    return (better_translations < rank) & (better_captions < rank)

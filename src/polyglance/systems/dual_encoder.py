@@ -114,7 +114,12 @@ class DualEncoder(System):
         return self.cross_modal_loss(images, texts, self.gatherer.positives(batch))
 
     def cross_modal_loss(
-        self, images: Features, texts: Features, positives: Tensor
+        self,
+        images: Features,
+        texts: Features,
+        positives: Tensor,
+        *,
+        counted: Tensor | slice = slice(None),
     ) -> dict[str, Tensor]:
         """The loss between the pictures and texts of all processes.
 
@@ -122,13 +127,15 @@ class DualEncoder(System):
             images: of this process.
             texts: of this process.
             positives: (all images, all texts) bool.
+            counted: (all texts,) bool, the texts that take part.
         """
         terms: dict[str, Tensor]
+        positives = positives[:, counted]  # (all images, counted)
         if isinstance(self.loss, EmbeddingLoss):
             left, right = (self.gatherer.rows(side.embedding) for side in (images, texts))
-            terms = self.loss(left, right, positives)
+            terms = self.loss(left, right[counted], positives)
         else:
-            terms = self.loss(self.score_everywhere(images, texts), positives)
+            terms = self.loss(self.score_everywhere(images, texts)[:, counted], positives)
         return terms
 
     @property

@@ -126,7 +126,13 @@ class TranslationLearner(DualEncoder):
         return positives[:, ~is_target], positives[:, is_target], own.int().argmax(1)
 
     def contrast(
-        self, rows: Features, columns: Features, positives: Tensor, *, counts: bool = False
+        self,
+        rows: Features,
+        columns: Features,
+        positives: Tensor,
+        *,
+        counts: bool = False,
+        counted: Tensor | slice = slice(None),
     ) -> Tensor:
         """The loss between pictures and texts, or texts and texts, its terms summed.
 
@@ -137,10 +143,12 @@ class TranslationLearner(DualEncoder):
             columns: of this process.
             positives: (all rows, all columns) bool.
             counts: see above.
+            counted: (all columns,) bool, those that take part.
         """
         self.loss.train(self.training and counts)
         whole = Features(rows.embedding), Features(columns.embedding)  # no words to be gathered
-        return torch.stack([*self.cross_modal_loss(*whole, positives).values()]).sum()
+        terms = self.cross_modal_loss(*whole, positives, counted=counted)
+        return torch.stack([*terms.values()]).sum()
 
     def contrast_targets(self, each: EncodedPairs) -> Tensor:
         """The loss between pictures and translations."""

@@ -79,6 +79,9 @@ class CL2CMConfig(TranslationLearnerConfig):
         distillation_weight: of the relational distillation.
         temperature: of its distributions.
         teacher_temperature: of the teacher's; ``None``: the same.
+        trusted_rank: a translation counts as its picture's where, in the teacher's view of a batch,
+            it is among so many that are most like its caption, and this among the captions most
+            like it; ``None``: all count.
     """
 
     system: Literal["cl2cm"] = "cl2cm"
@@ -92,6 +95,7 @@ class CL2CMConfig(TranslationLearnerConfig):
     distillation_weight: NonNegativeFloat = 1.0
     temperature: PositiveFloat = 0.07
     teacher_temperature: PositiveFloat | None = None
+    trusted_rank: PositiveInt | None = None
 
 
 class DistilledConfig(TranslationLearnerConfig):
