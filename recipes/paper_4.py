@@ -98,13 +98,11 @@ WORSE: dict[str, tuple[str, ...]] = {
 }
 # A translation is trusted that is among the five nearest of its caption, and this among its five.
 TRUSTED = "model.trusted_rank=5"
-# Most mistakes first: there is most to be told.
 TRUSTED_TEACHERS: dict[str, tuple[str, ...]] = {
     noisy(TRUSTING, 0.4): (TRUSTED, _mistakes(0.4)),
     noisy(TRUSTING_FROZEN, 0.4): (*FROZEN_TEACHER, TRUSTED, _mistakes(0.4)),
     noisy(TRUSTING, 0.0): (TRUSTED,),
     noisy(TRUSTING, 0.2): (TRUSTED, _mistakes(0.2)),
-    noisy(TRUSTING_FROZEN, 0.0): (*FROZEN_TEACHER, TRUSTED),
 }
 TABLES = {
     MAIN: SYSTEMS,
