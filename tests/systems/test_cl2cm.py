@@ -21,7 +21,8 @@ from tests.systems.tiny_translated import PICTURES, batch, built, tiny
 from torch import Tensor
 
 from polyglance.errors import ConfigError
-from polyglance.systems.cl2cm import CL2CM
+from polyglance.systems import cl2cm
+from polyglance.systems.cl2cm import CL2CM, trusted_pairs
 from polyglance.systems.config import (
     CL2CMConfig,
     LearnedWordsConfig,
@@ -83,6 +84,56 @@ def test_values_and_gradients_against_loops(teacher: object) -> None:
     assert list(terms) == list(expected)
     for name, value in expected.items():
         check_gradients(terms[name], value, system)
+
+
+def best_of_both(rank: int, scores: list[list[float]]) -> list[bool]:
+    found = []
+    for i, row in enumerate(scores):
+        rivals = [j for j, picture in enumerate(PICTURES) if picture != PICTURES[i]]
+        rows = sum(row[j] > row[i] for j in rivals)
+        columns = sum(scores[j][i] > row[i] for j in rivals)
+        found.append(rows < rank and columns < rank)
+    return found
+
+
+@pytest.mark.parametrize("rank", [2, 3])
+def test_of_translations_those_count_that_the_teacher_finds_near_their_captions(rank: int) -> None:
+    system = double(built(tiny(CL2CMConfig, trusted_rank=rank, **WEIGHTS)))
+    given = batch()
+    term = system.training_step(given)["target"]
+    each, taught = one_by_one(system, given), one_by_one(system, given, system.teacher)
+    trusted = best_of_both(rank, [[(s @ t).item() for t in taught.targets] for s in taught.sources])
+    assert sum(trusted) in range(1, rank + 2), trusted  # some, and not all of the five
+    targets = [
+        target for target, is_trusted in zip(each.targets, trusted, strict=True) if is_trusted
+    ]
+    same = [
+        [s for s, is_trusted in zip(row, trusted, strict=True) if is_trusted] for row in described()
+    ]
+    share = sum(trusted) / len(trusted)
+    check_gradients(term, 0.7 * share * hinges(each.images, targets, same), system)
+    assert not gradient_reaches(term, system.teacher)
+
+
+def test_trust_by_rank_both_ways() -> None:
+    scores = torch.tensor([[0.5, 0.6, 0.1], [0.9, 0.8, 0.2], [0.3, 0.1, 0.7]])
+    alone = torch.eye(3).bool()
+    assert trusted_pairs(scores, alone, rank=1).tolist() == [False, False, True]
+    assert trusted_pairs(scores, alone, rank=2).tolist() == [True, True, True]
+    kin = alone.clone()
+    kin[:2, :2] = True  # of one picture: no rivals
+    assert trusted_pairs(scores, kin, rank=1).tolist() == [True, True, True]
+
+
+def test_where_no_translation_is_trusted_nothing_is_learned_of_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    system = double(built(tiny(CL2CMConfig, trusted_rank=1)))
+    monkeypatch.setattr(cl2cm, "trusted_pairs", lambda scores, *_, **__: scores.diagonal() > 2)
+    terms = system.training_step(batch())
+    assert terms["target"].item() == 0.0
+    assert not gradient_reaches(terms["target"], system.text)
+    torch.stack([*terms.values()]).sum().backward()
 
 
 def gradient_reaches(term: Tensor, module: torch.nn.Module) -> bool:

@@ -130,6 +130,7 @@ def ranks_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
 CASES: dict[str, tuple[type[Config], dict[str, Any]]] = {
     "nrccr": (NRCCRConfig, {"loss": MaxOfHingesConfig()}),
     "cl2cm": (CL2CMConfig, {"loss": InfoNCEConfig()}),
+    "cl2cm, trusting": (CL2CMConfig, {"loss": InfoNCEConfig(), "trusted_rank": 2}),
     "cl2cm, shared": (CL2CMConfig, {"teacher": "shared"}),
     "distilled": (DistilledConfig, {"loss": BarlowTwinsConfig()}),
 }
