@@ -25,6 +25,7 @@ from paper_4_findings import (
     parts,
     recovered,
     rsums,
+    trust,
 )
 from polyglance.evaluation.seeds import over_seeds, plus_minus
 from polyglance.systems.config import CL2CMConfig
@@ -59,6 +60,7 @@ def write_page(ledger: Ledger, page: Path, wanted: int) -> None:
         *recovered(ledger),
         *claims(ledger),
         *noise(ledger),
+        *trust(ledger),
         *parts(ledger),
         *_sizes(ledger),
         *_times(page.with_name("paper-4-times.json")),

@@ -247,6 +247,24 @@ def test_noise_costs_each_system_its_own(recipes: Any, tmp_path: Path) -> None:
     assert f"| 0 % → 40 % | 0 | {cost}" in text
 
 
+def test_trust_is_told_against_the_same_mistakes(recipes: Any, tmp_path: Path) -> None:
+    ledger, _ = recipes
+    runs = main_table(ledger, plain=150.0, CL2CM=156.0)
+    for seed in range(3):
+        runs += [
+            logged(ledger, "noise", "plain, 40 %", seed, 120.0 + seed),
+            logged(ledger, "noise", "CL2CM, 40 %", seed, 119.0 + seed),
+            logged(ledger, "trust", "CL2CM, trusting, 0 %", seed, 155.0 + seed),
+            logged(ledger, "trust", "CL2CM, trusting, 40 %", seed, 125.0 + seed),
+        ]
+    text = written(recipes, tmp_path, *runs)
+    found = "| 0 % | its own | 3 | 156.0 ± 2.5 | 240.0 ± 0.0 | -1.0 [-1.0, -1.0], no |"
+    assert f"{found} +5.0 [+5.0, +5.0], yes |" in text
+    found = "| 40 % | its own | 3 | 126.0 ± 2.5 | 240.0 ± 0.0 | +6.0 [+6.0, +6.0], yes |"
+    assert f"{found} +5.0 [+5.0, +5.0], yes |" in text
+    assert "| 40 % | frozen | 0 | not run | not run | not run | not run | not run |" in text
+
+
 def test_parts_help_or_do_not(recipes: Any, tmp_path: Path) -> None:
     ledger, _ = recipes
     runs = main_table(ledger, CL2CM=156.0, NRCCR=150.0)
@@ -310,7 +328,7 @@ def test_every_setting_is_a_recipe_with_a_row_of_its_own(recipes: Any) -> None:
     import paper_4_findings as findings
 
     found = paper_4.settings(3)
-    assert len({(one.table, one.name, one.seed) for one in found}) == len(found) == 72
+    assert len({(one.table, one.name, one.seed) for one in found}) == len(found) == 84
     assert [one.table for one in found[:21]] == ["Chinese"] * 21
     assert [one.seed for one in found[:21]] == [0] * 7 + [1] * 7 + [2] * 7
     shared: set[str] = set()
@@ -350,6 +368,10 @@ def test_settings_are_what_their_names_say(recipes: Any) -> None:
     words, apart = models[findings.PARTS, findings.WORDLESS], models[findings.PARTS, findings.APART]
     assert words == main[findings.CL2CM].model_copy(update={"word_weight": 0.0})
     assert apart == main[findings.CL2CM].model_copy(update={"distillation_weight": 0.0})
+    trusting = models[findings.TRUST, findings.noisy(findings.TRUSTING, 0.4)]
+    assert trusting == main[findings.CL2CM].model_copy(update={"trusted_rank": 5})
+    trusted_at = {findings.noisy(*row) for row in findings.TRUSTED_AT}
+    assert trusted_at == {name for table, name in models if table == findings.TRUST}
     for (table, name), recipe in loaded.items():
         data = recipe.data
         if name in (findings.ENGLISH, findings.SENTENCES):
@@ -357,7 +379,7 @@ def test_settings_are_what_their_names_say(recipes: Any) -> None:
             continue
         assert data.translated.human == (name == findings.HUMAN)
         rates = data.translated.noise
-        assert (rates is None) == (table != findings.NOISE)
+        assert (rates is None) == (table != findings.NOISE and not name.endswith(("20 %", "40 %")))
         if rates is not None:
             assert name.endswith(f", {100 * rates.drop:.0f} %")
             assert rates.drop == rates.swap == rates.wrong
