@@ -21,6 +21,7 @@ import typer
 
 from polyglance.search.indexer import index
 from polyglance.vision.preprocessing import Preprocessing
+from resampled import unit
 from search import in_a_process, peak_mb
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def fill(folder: Path, photos: Path, files: int) -> None:
 
 def change(folder: Path) -> None:
     """A hundred photos change, a hundred go, and a tenth of the folders move."""
-    some = sorted(next(iter(sorted(folder.iterdir()))).iterdir())
+    some = sorted(min(folder.iterdir()).iterdir())
     for photo in some[:FEW]:
         photo.write_bytes(photo.read_bytes() + b"x")
     for photo in some[FEW : 2 * FEW]:
@@ -105,7 +106,7 @@ class Projection:
 
     def encode_pixels(self, pixels: NDArray[Any]) -> NDArray[np.float32]:
         """(pictures, 3, 16, 16) → (pictures, dimension) of unit length."""
-        return _unit(pixels.reshape(len(pixels), -1).astype(np.float32) @ self._matrix)
+        return unit(pixels.reshape(len(pixels), -1).astype(np.float32) @ self._matrix)
 
     def encode_texts(
         self,
@@ -115,13 +116,7 @@ class Projection:
     ) -> NDArray[np.float32]:
         """(texts, dimension) of unit length."""
         random = np.random.default_rng(len(texts))
-        return _unit(random.standard_normal((len(texts), DIMENSION)).astype(np.float32))
-
-
-def _unit(rows: NDArray[np.float32]) -> NDArray[np.float32]:
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    unit: NDArray[np.float32] = rows / lengths
-    return unit
+        return unit(random.standard_normal((len(texts), DIMENSION)).astype(np.float32))
 
 
 if __name__ == "__main__":

@@ -33,6 +33,7 @@ from paper_4_findings import (
     SHARED,
     TEACHERS,
     TRUST,
+    TRUSTED_AT,
     TRUSTING,
     TRUSTING_FROZEN,
     WHOLE,
@@ -98,11 +99,10 @@ WORSE: dict[str, tuple[str, ...]] = {
 }
 # A translation is trusted that is among the five nearest of its caption, and this among its five.
 TRUSTED = "model.trusted_rank=5"
-TRUSTED_TEACHERS: dict[str, tuple[str, ...]] = {
-    noisy(TRUSTING, 0.4): (TRUSTED, _mistakes(0.4)),
-    noisy(TRUSTING_FROZEN, 0.4): (*FROZEN_TEACHER, TRUSTED, _mistakes(0.4)),
-    noisy(TRUSTING, 0.0): (TRUSTED,),
-    noisy(TRUSTING, 0.2): (TRUSTED, _mistakes(0.2)),
+TEACHERS_TRUSTED = {TRUSTING: (TRUSTED,), TRUSTING_FROZEN: (*FROZEN_TEACHER, TRUSTED)}
+TRUSTED_ROWS: dict[str, tuple[str, ...]] = {
+    noisy(name, rate): (*TEACHERS_TRUSTED[name], *((_mistakes(rate),) if rate else ()))
+    for name, rate in TRUSTED_AT
 }
 TABLES = {
     MAIN: SYSTEMS,
@@ -111,7 +111,7 @@ TABLES = {
     PARTS: PARTLY,
     NOISE: WORSE,
     TEACHERS: OTHER_TEACHERS,
-    TRUST: TRUSTED_TEACHERS,
+    TRUST: TRUSTED_ROWS,
 }
 
 

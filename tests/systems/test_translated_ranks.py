@@ -131,6 +131,10 @@ CASES: dict[str, tuple[type[Config], dict[str, Any]]] = {
     "nrccr": (NRCCRConfig, {"loss": MaxOfHingesConfig()}),
     "cl2cm": (CL2CMConfig, {"loss": InfoNCEConfig()}),
     "cl2cm, trusting": (CL2CMConfig, {"loss": InfoNCEConfig(), "trusted_rank": 2}),
+    "cl2cm, trusting embeddings": (
+        CL2CMConfig,
+        {"loss": BarlowTwinsConfig(), "trusted_rank": 3, "teacher": "shared"},
+    ),
     "cl2cm, shared": (CL2CMConfig, {"teacher": "shared"}),
     "distilled": (DistilledConfig, {"loss": BarlowTwinsConfig()}),
 }

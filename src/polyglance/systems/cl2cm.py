@@ -143,8 +143,8 @@ class CL2CM(TranslationLearner):
         trusted = trusted_pairs(taught.scores, each.same, rank=self.config.trusted_rank)
         if not trusted.any():
             return 0.0 * each.targets.embedding.sum()  # in the graph, as other processes expect
-        among_them = self.contrast(each.images, each.targets, each.translated, counted=trusted)
-        return trusted.float().mean() * among_them
+        loss = self.contrast(each.images, each.targets, each.translated, among=trusted)
+        return trusted.float().mean() * loss
 
     def _sentences(self, taught: _Taught, same: Tensor) -> Tensor:
         """The contrast between captions and translations."""

@@ -119,7 +119,7 @@ class DualEncoder(System):
         texts: Features,
         positives: Tensor,
         *,
-        counted: Tensor | slice = slice(None),
+        among: Tensor | slice = slice(None),
     ) -> dict[str, Tensor]:
         """The loss between the pictures and texts of all processes.
 
@@ -127,15 +127,15 @@ class DualEncoder(System):
             images: of this process.
             texts: of this process.
             positives: (all images, all texts) bool.
-            counted: (all texts,) bool, the texts that take part.
+            among: (all texts,) bool, the texts that take part.
         """
         terms: dict[str, Tensor]
-        positives = positives[:, counted]  # (all images, counted)
+        positives = positives[:, among]  # (all images, texts that take part)
         if isinstance(self.loss, EmbeddingLoss):
             left, right = (self.gatherer.rows(side.embedding) for side in (images, texts))
-            terms = self.loss(left, right[counted], positives)
+            terms = self.loss(left, right[among], positives)
         else:
-            terms = self.loss(self.score_everywhere(images, texts)[:, counted], positives)
+            terms = self.loss(self.score_everywhere(images, texts)[:, among], positives)
         return terms
 
     @property

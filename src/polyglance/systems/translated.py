@@ -132,7 +132,7 @@ class TranslationLearner(DualEncoder):
         positives: Tensor,
         *,
         counts: bool = False,
-        counted: Tensor | slice = slice(None),
+        among: Tensor | slice = slice(None),
     ) -> Tensor:
         """The loss between pictures and texts, or texts and texts, its terms summed.
 
@@ -143,11 +143,11 @@ class TranslationLearner(DualEncoder):
             columns: of this process.
             positives: (all rows, all columns) bool.
             counts: see above.
-            counted: (all columns,) bool, those that take part.
+            among: (all columns,) bool, those that take part.
         """
         self.loss.train(self.training and counts)
         whole = Features(rows.embedding), Features(columns.embedding)  # no words to be gathered
-        terms = self.cross_modal_loss(*whole, positives, counted=counted)
+        terms = self.cross_modal_loss(*whole, positives, among=among)
         return torch.stack([*terms.values()]).sum()
 
     def contrast_targets(self, each: EncodedPairs) -> Tensor:
