@@ -193,6 +193,11 @@ def test_filters_stay_in_the_address(page: Any, address: str, tmp_path: Path) ->
     page.goto(f"{address}/?q=rot&since=2024-06")
     page.get_by_role("heading", name="No picture passes the filters").wait_for()
     assert page.get_by_label("From", exact=True).input_value() == "2024-06-01"
+    page.goto(f"{address}/?since=2024-06&kind=png")
+    page.get_by_role("heading", name="No picture passes the filters").wait_for()
+    second = page.locator(".note .described > span").nth(1)
+    assert second.evaluate("it => getComputedStyle(it, '::before').content") == '", "'
+    page.goto(f"{address}/?q=rot&since=2024-06")
     page.get_by_role("link", name="Clear filters").click()
     page.get_by_role("heading", name="rot").wait_for()
     assert len(names(page)) == 8
